@@ -1,0 +1,257 @@
+/**
+ * Emit: one walk over the ops of a kernel that every target shares. It names values, keeps loops and carries in order,
+ * linearizes indices, and asks the target's record how each thing is spelled. It decides nothing.
+ */
+
+import { type Dim, elementCount } from "../ir/dim.ts";
+import type { Func, Op, Region, Value } from "../ir/module.ts";
+import { type BufferType, printType, type ScalarType, scalarType } from "../ir/type.ts";
+import type { Definition, ElementwiseName, KernelParameter, Target, Use } from "./target.ts";
+
+/** The text of kernels with the definitions they rely on. Each kernel knows the named dims in the order given. */
+export function emitFile(target: Target, kernels: readonly { readonly func: Func; readonly dims: readonly string[]; readonly comment: readonly string[] }[]): string {
+  const definitions = new Map<string, string>();
+  const use: Use = (definition) => useDefinition(definitions, definition);
+  const texts = kernels.map(({ func, dims, comment }) => emitKernel(target, func, dims, comment, use));
+  return target.file([...definitions.values()], texts);
+}
+
+/** A definition comes after those it is made of. */
+function useDefinition(definitions: Map<string, string>, definition: Definition): string {
+  if (!definitions.has(definition.name)) {
+    const text = definition.text((other) => useDefinition(definitions, other));
+    definitions.set(definition.name, text);
+  }
+  return definition.name;
+}
+
+export function emitKernel(target: Target, func: Func, dims: readonly string[], comment: readonly string[], use: Use): string {
+  return new KernelEmitter(target, use).emit(func, dims, comment);
+}
+
+class KernelEmitter {
+  readonly #target: Target;
+  readonly #use: Use;
+  readonly #names = new Map<Value, string>();
+  readonly #literals = new Map<Value, number>();
+  #lines: string[] = [];
+  #count = 0;
+
+  constructor(target: Target, use: Use) {
+    this.#target = target;
+    this.#use = use;
+  }
+
+  emit(func: Func, dims: readonly string[], comment: readonly string[]): string {
+    const written = new Set<Value>();
+    collectStores(func.body, written);
+    const parameters = func.body.parameters.map((value, i): KernelParameter => {
+      const name = func.parameterNames[i] ?? `buffer${i}`;
+      this.#names.set(value, name);
+      return { name, type: memoryOf(value), isWritten: written.has(value) };
+    });
+    const body = this.#block(func.body);
+    return this.#target.kernel(func.name, parameters, dims, comment, body, this.#use);
+  }
+
+  #block(region: Region): readonly string[] {
+    const outer = this.#lines;
+    this.#lines = [];
+    for (const op of region.ops) this.#op(op);
+    const lines = this.#lines;
+    this.#lines = outer;
+    return lines;
+  }
+
+  #op(op: Op): void {
+    switch (op.name) {
+      case "constant": return this.#constant(op);
+      case "dim": return this.#setName(only(op.results), this.#target.dim(op.attrs["size"] as Dim));
+      case "load": return this.#load(op);
+      case "store": return this.#store(op);
+      case "splat": return this.#define(op, this.#target.splat(this.#operand(op, 0), resultType(op), this.#use));
+      case "ramp": return this.#define(op, this.#target.ramp(this.#operand(op, 0), resultType(op), this.#use));
+      case "extract":
+        return this.#define(op, this.#target.extract(this.#operand(op, 0), Number(op.attrs["lane"]), typeOf(only(op.operands)), this.#use));
+      case "alloc": return this.#alloc(op);
+      case "for": return this.#for(op);
+      case "if": return this.#if(op);
+      default: return this.#elementwise(op);
+    }
+  }
+
+  #constant(op: Op): void {
+    const value = Number(op.attrs["value"]);
+    this.#literals.set(only(op.results), value);
+    this.#setName(only(op.results), this.#target.constant(resultType(op), value, this.#use));
+  }
+
+  #elementwise(op: Op): void {
+    if (!(op.name in this.#target.elementwise)) throw new Error(`${op.name} has no place in a kernel for ${this.#target.name}`);
+    const spelling = this.#target.elementwise[op.name as ElementwiseName];
+    const operandTypes = op.operands.map(typeOf);
+    const call = {
+      operands: op.operands.map((operand) => this.#name(operand)),
+      type: operandTypes.at(-1) ?? resultType(op),
+      operandTypes,
+      result: resultType(op),
+      attrs: op.attrs,
+      literals: op.operands.map((operand) => this.#literals.get(operand)),
+    };
+    this.#define(op, spelling(call, this.#use));
+  }
+
+  #load(op: Op): void {
+    const [buffer, ...index] = op.operands;
+    if (buffer === undefined) throw new Error("a load needs a buffer");
+    const lanes = index.some((component) => typeOf(component).lanes > 1);
+    const memory = memoryOf(buffer);
+    const offset = this.#offset(memory, index);
+    const result = resultType(op);
+    const name = this.#name(buffer);
+    this.#define(op, lanes
+      ? this.#target.gather(name, memory, offset, result, this.#use)
+      : this.#target.load(name, memory, offset, result, this.#use));
+  }
+
+  #store(op: Op): void {
+    const [buffer, value, ...index] = op.operands;
+    if (buffer === undefined || value === undefined) throw new Error("a store needs a buffer and a value");
+    const lanes = index.some((component) => typeOf(component).lanes > 1);
+    const memory = memoryOf(buffer);
+    const offset = this.#offset(memory, index);
+    const [name, stored] = [this.#name(buffer), this.#name(value)];
+    this.#lines.push(lanes
+      ? this.#target.scatter(name, memory, offset, stored, typeOf(value), this.#use)
+      : this.#target.store(name, memory, offset, stored, typeOf(value), this.#use));
+  }
+
+  /** The row-major position, by Horner's rule; a vector when an index is. */
+  #offset(memory: BufferType, index: readonly Value[]): string {
+    const lanes = Math.max(1, ...index.map((component) => typeOf(component).lanes));
+    const spell = (value: Value): string =>
+      lanes > 1 && typeOf(value).lanes === 1 ? this.#target.splat(this.#name(value), scalarType("index", lanes), this.#use) : this.#name(value);
+    return index.reduce((offset, component, axis) => {
+      if (axis === 0) return spell(component);
+      const extent = this.#target.dim(memory.shape[axis] ?? 1);
+      const zero = this.#literals.get(component) === 0;
+      return zero ? `(${offset}) * ${extent}` : `(${offset}) * ${extent} + ${spell(component)}`;
+    }, "0");
+  }
+
+  #alloc(op: Op): void {
+    const buffer = only(op.results);
+    const name = this.#fresh("scratch");
+    this.#setName(buffer, name);
+    const memory = memoryOf(buffer);
+    this.#lines.push(this.#target.alloc(name, memory, this.#target.dim(elementCount(memory.shape)), this.#use));
+  }
+
+  #for(op: Op): void {
+    const [body] = op.regions;
+    const [start, stop, step, ...initial] = op.operands;
+    if (body === undefined || start === undefined || stop === undefined || step === undefined) throw new Error("a for has a body and bounds");
+    const [counter, ...carries] = body.parameters;
+    if (counter === undefined) throw new Error("the body of a for takes the counter");
+    const index = this.#fresh("i");
+    this.#setName(counter, index);
+    carries.forEach((carry, i) => {
+      const name = this.#fresh("c");
+      this.#lines.push(this.#target.declare(typeOf(carry), name, this.#name(valueAt(initial, i)), this.#use));
+      this.#setName(carry, name);
+      this.#setName(valueAt(op.results, i), name);
+    });
+    const lines = [...this.#block(body), ...this.#carry(carries, body.yields)];
+    const kind = op.attrs["kind"];
+    this.#lines.push(...(kind === "grid"
+      ? this.#target.grid(index, this.#name(stop), lines)
+      : this.#target.loop(kind === "unroll" ? "unroll" : "serial", index, this.#name(start), this.#name(stop), this.#name(step), lines)));
+  }
+
+  #if(op: Op): void {
+    const results = op.results.map((result) => {
+      const name = this.#fresh("c");
+      this.#lines.push(this.#target.declare(typeOf(result), name, undefined, this.#use));
+      return name;
+    });
+    const branches = op.regions.map((region) => [
+      ...this.#block(region),
+      ...region.yields.map((value, i) => `${results[i]} = ${this.#name(value)};`),
+    ]);
+    op.results.forEach((result, i) => this.#setName(result, results[i] ?? ""));
+    this.#lines.push(...this.#target.branch(this.#operand(op, 0), branches[0] ?? [], branches[1] ?? []));
+  }
+
+  /** Assigns what a loop yields to its carries, all at once: a yield that is another carry is read before it changes. */
+  #carry(carries: readonly Value[], yields: readonly Value[]): readonly string[] {
+    const lines: string[] = [];
+    const names = carries.map((carry) => this.#name(carry));
+    const values = yields.map((value, i) => {
+      const name = this.#name(value);
+      if (!names.includes(name) || name === names[i]) return name;
+      const copy = this.#fresh("t");
+      lines.push(this.#target.define(typeOf(value), copy, name, this.#use));
+      return copy;
+    });
+    values.forEach((value, i) => {
+      if (value !== names[i]) lines.push(`${names[i]} = ${value};`);
+    });
+    return lines;
+  }
+
+  #define(op: Op, expression: string): void {
+    const name = this.#fresh("v");
+    this.#lines.push(this.#target.define(resultType(op), name, expression, this.#use));
+    this.#setName(only(op.results), name);
+  }
+
+  #operand(op: Op, position: number): string {
+    return this.#name(valueAt(op.operands, position));
+  }
+
+  #name(value: Value): string {
+    const name = this.#names.get(value);
+    if (name === undefined) throw new Error(`a value of type ${printType(value.type)} is used before it is computed`);
+    return name;
+  }
+
+  #setName(value: Value, name: string): void {
+    this.#names.set(value, name);
+  }
+
+  #fresh(prefix: string): string {
+    return `${prefix}${this.#count++}`;
+  }
+}
+
+function collectStores(region: Region, written: Set<Value>): void {
+  for (const op of region.ops) {
+    if (op.name === "store") written.add(valueAt(op.operands, 0));
+    for (const inner of op.regions) collectStores(inner, written);
+  }
+}
+
+function memoryOf(value: Value): BufferType {
+  if (value.type.kind !== "buffer") throw new Error(`expected memory, found ${printType(value.type)}`);
+  return value.type;
+}
+
+function typeOf(value: Value): ScalarType {
+  if (value.type.kind !== "scalar") throw new Error(`expected a scalar or vector, found ${printType(value.type)}`);
+  return value.type;
+}
+
+function resultType(op: Op): ScalarType {
+  return typeOf(only(op.results));
+}
+
+function only(values: readonly Value[]): Value {
+  return valueAt(values, 0);
+}
+
+function valueAt(values: readonly Value[], position: number): Value {
+  const value = values[position];
+  if (value === undefined) throw new RangeError(`there is no value ${position} of ${values.length}`);
+  return value;
+}
+

@@ -1,0 +1,138 @@
+/**
+ * Writes Programs: a planned function and its signature as the plain data that the runtime reads.
+ */
+
+import { type Dim, foldDim } from "../ir/dim.ts";
+import { findFunction, type Func, type Module, type Op, visitOps } from "../ir/module.ts";
+import type { Signature, SignatureTree } from "../ir/signature.ts";
+import type { TensorType } from "../ir/type.ts";
+import type { BufferSpec, Formula, KernelSpec, Program, Step, Tree } from "tsdlc-runtime/program";
+
+/** What planning found out, in the Program's own terms but for types and kernels by name. */
+export interface PlannedFunction {
+  readonly buffers: readonly { readonly type: TensorType; readonly role: PlannedRole }[];
+  readonly steps: readonly PlannedStep[];
+  readonly results: readonly number[];
+}
+
+type PlannedRole =
+  | { readonly kind: "parameter"; readonly leaf: number }
+  | { readonly kind: "result"; readonly reuses: number | undefined }
+  | { readonly kind: "temporary"; readonly first: number; readonly last: number }
+  | { readonly kind: "alias"; readonly of: number }
+  | { readonly kind: "constant"; readonly offset: number };
+
+type PlannedStep =
+  | { readonly kind: "launch"; readonly kernel: string; readonly buffers: readonly number[] }
+  | { readonly kind: "copy"; readonly from: number; readonly to: number }
+  | { readonly kind: "if"; readonly condition: number; readonly then: readonly PlannedStep[]; readonly otherwise: readonly PlannedStep[] }
+  | { readonly kind: "loop"; readonly head: readonly PlannedStep[]; readonly condition: number; readonly body: readonly PlannedStep[] };
+
+export function writeProgram(module: Module, signature: Signature, plan: PlannedFunction): Program {
+  const kernels: KernelSpec[] = [];
+  const positions = new Map<string, number>();
+  const kernelPosition = (name: string): number => {
+    const known = positions.get(name);
+    if (known !== undefined) return known;
+    positions.set(name, kernels.length);
+    kernels.push(writeKernel(findFunction(module, name)));
+    return kernels.length - 1;
+  };
+  return {
+    format: "tsdlc-program",
+    version: 1,
+    name: signature.name,
+    dims: signature.dims.map(({ name, min, max }) => ({ name, min, ...(max === undefined ? {} : { max }) })),
+    parameters: signature.parameters.map(({ name, tree, donated }) => ({ name, tree: writeTree(tree), donated })),
+    result: writeTree(signature.result),
+    guards: signature.guards.map(({ left, relation, right, reason }) => ({ left: writeFormula(left), relation, right: writeFormula(right), reason })),
+    buffers: plan.buffers.map(writeBuffer),
+    steps: plan.steps.map((step) => writeStep(step, kernelPosition)),
+    kernels,
+    resultBuffers: plan.results,
+    mutations: signature.mutations.map(({ path }, i) => ({ path, result: plan.results.length - signature.mutations.length + i })),
+  };
+}
+
+function writeBuffer({ type, role }: PlannedFunction["buffers"][number]): BufferSpec {
+  const shape = type.shape.map(writeFormula);
+  if (role.kind !== "result") return { dtype: type.dtype, shape, role };
+  return { dtype: type.dtype, shape, role: role.reuses === undefined ? { kind: "result" } : { kind: "result", reuses: role.reuses } };
+}
+
+function writeStep(step: PlannedStep, kernel: (name: string) => number): Step {
+  switch (step.kind) {
+    case "launch": return { kind: "launch", kernel: kernel(step.kernel), buffers: step.buffers };
+    case "copy": return step;
+    case "if":
+      return { ...step, then: step.then.map((inner) => writeStep(inner, kernel)), otherwise: step.otherwise.map((inner) => writeStep(inner, kernel)) };
+    case "loop":
+      return { ...step, head: step.head.map((inner) => writeStep(inner, kernel)), body: step.body.map((inner) => writeStep(inner, kernel)) };
+  }
+}
+
+function writeKernel(func: Func): KernelSpec {
+  const grid = findGrid(func);
+  return {
+    entry: func.name,
+    grid: writeFormula(itemsOf(func, grid)),
+    work: writeFormula((grid.attrs["work"] as Dim | undefined) ?? 1),
+    sources: sourcesOf(func),
+    summary: summaryOf(func),
+  };
+}
+
+function itemsOf(func: Func, grid: Op): Dim {
+  const [, stop] = grid.operands;
+  const items = func.body.ops.find((op) => op.results[0] === stop);
+  if (items?.name === "dim") return items.attrs["size"] as Dim;
+  if (items?.name === "constant") return Number(items.attrs["value"]);
+  throw new Error(`the grid of @${func.name} must have a size that is known before a launch`);
+}
+
+function findGrid(func: Func): Op {
+  const [grid, ...others] = func.body.ops.filter((op) => op.name === "for" && op.attrs["kind"] === "grid");
+  if (grid === undefined || others.length > 0) throw new Error(`@${func.name} must have one grid, it has ${others.length + (grid === undefined ? 0 : 1)}`);
+  return grid;
+}
+
+/** The distinct source lines of a kernel, the innermost frame of each op. */
+export function sourcesOf(func: Func): readonly string[] {
+  const sources = new Set<string>();
+  visitOps(func.body, ({ spans: [span] }) => {
+    if (span !== undefined) sources.add(`${span.file}:${span.line}:${span.column}`);
+  });
+  return [...sources];
+}
+
+const plumbing = new Set(["constant", "dim", "load", "store", "splat", "ramp", "extract", "for", "if", "alloc"]);
+
+/** The scalar ops of a kernel by name, each once. */
+export function summaryOf(func: Func): string {
+  const names = new Set<string>();
+  visitOps(func.body, (op) => {
+    const type = op.results[0]?.type;
+    const isAddress = type?.kind === "scalar" && type.dtype === "index";
+    if (!plumbing.has(op.name) && !isAddress) names.add(op.name);
+  });
+  return names.size === 0 ? "copy" : [...names].join(" + ");
+}
+
+function writeTree(tree: SignatureTree): Tree {
+  switch (tree.kind) {
+    case "tensor": return { kind: "tensor", dtype: tree.type.dtype, shape: tree.type.shape.map(writeFormula) };
+    case "number": return { kind: "number", dtype: tree.type.dtype };
+    case "array": return { kind: "array", items: tree.items.map(writeTree) };
+    case "object": return { kind: "object", fields: tree.fields.map(({ name, tree: field }) => [name, writeTree(field)] as const) };
+  }
+}
+
+export function writeFormula(dim: Dim): Formula {
+  return foldDim<Formula>(dim, {
+    constant: (value) => value,
+    name: (name) => name,
+    sum: (parts) => ["+", ...parts],
+    product: (parts) => ["*", ...parts],
+    operation: (operation, left, right) => [operation, left, right],
+  });
+}

@@ -1,0 +1,79 @@
+/**
+ * What a target language says for each thing a kernel is made of. A target is one record of this type with exhaustive
+ * tables, so that an op without a spelling is a compile error that names the target; emit.ts walks kernels and asks.
+ */
+
+import type { Dim } from "../ir/dim.ts";
+import type { Attrs } from "../ir/module.ts";
+import type * as arithmetic from "../ir/ops/arithmetic.ts";
+import type * as bits from "../ir/ops/bits.ts";
+import type * as cast from "../ir/ops/cast.ts";
+import type * as compare from "../ir/ops/compare.ts";
+import type * as elementwise from "../ir/ops/elementwise.ts";
+import type { BufferType, ScalarType } from "../ir/type.ts";
+
+type SnakeCase<Key extends string> = Key extends `${infer Head}${infer Tail}`
+  ? `${Head extends Lowercase<Head> ? Head : `_${Lowercase<Head>}`}${SnakeCase<Tail>}`
+  : "";
+
+/** Text names of the ops that compute scalars and vectors. stop_gradient is gone by then. */
+export type ElementwiseName = SnakeCase<
+  Exclude<keyof typeof elementwise | keyof typeof arithmetic | keyof typeof bits | keyof typeof cast | keyof typeof compare, "stopGradient">
+>;
+
+export interface ElementwiseCall {
+  readonly operands: readonly string[];
+  /** Types of the operands; for select of the branches. */
+  readonly type: ScalarType;
+  readonly operandTypes: readonly ScalarType[];
+  readonly result: ScalarType;
+  readonly attrs: Attrs;
+  /** Which operands are literals. */
+  readonly literals: readonly (number | undefined)[];
+}
+
+/** The expression of an elementwise op. `use` adds a definition to the head of the file, once. */
+export type Spelling = (call: ElementwiseCall, use: Use) => string;
+
+export type Use = (definition: Definition) => string;
+
+/** A function or type that kernels rely on; the text may be made of others. */
+export interface Definition {
+  readonly name: string;
+  readonly text: (use: Use) => string;
+}
+
+export interface KernelParameter {
+  readonly name: string;
+  readonly type: BufferType;
+  readonly isWritten: boolean;
+}
+
+export interface Target {
+  readonly name: "cpu" | "wgsl";
+  readonly elementwise: Readonly<Record<ElementwiseName, Spelling>>;
+  typeName(type: ScalarType, use: Use): string;
+  constant(type: ScalarType, value: number, use: Use): string;
+  /** An index expression over dims, which are in scope by their names. */
+  dim(dim: Dim): string;
+  /** A value that is assigned once. */
+  define(type: ScalarType, name: string, value: string, use: Use): string;
+  /** A variable that is assigned again, or for the first time when no value is given. */
+  declare(type: ScalarType, name: string, value: string | undefined, use: Use): string;
+  branch(condition: string, then: readonly string[], otherwise: readonly string[]): readonly string[];
+  load(buffer: string, memory: BufferType, offset: string, result: ScalarType, use: Use): string;
+  store(buffer: string, memory: BufferType, offset: string, value: string, type: ScalarType, use: Use): string;
+  /** One element per lane at a vector of offsets. */
+  gather(buffer: string, memory: BufferType, offsets: string, result: ScalarType, use: Use): string;
+  scatter(buffer: string, memory: BufferType, offsets: string, value: string, type: ScalarType, use: Use): string;
+  splat(value: string, result: ScalarType, use: Use): string;
+  ramp(start: string, result: ScalarType, use: Use): string;
+  extract(vector: string, lane: number, type: ScalarType, use: Use): string;
+  alloc(name: string, memory: BufferType, elements: string, use: Use): string;
+  loop(kind: "serial" | "unroll", index: string, start: string, stop: string, step: string, body: readonly string[]): readonly string[];
+  /** The loop over grid items, as the target is launched. */
+  grid(index: string, items: string, body: readonly string[]): readonly string[];
+  kernel(name: string, parameters: readonly KernelParameter[], dims: readonly string[], comment: readonly string[], body: readonly string[], use: Use): string;
+  /** The whole file. */
+  file(definitions: readonly string[], kernels: readonly string[]): string;
+}

@@ -1,0 +1,104 @@
+/**
+ * WGSL, base tier: storage buffers and one invocation for each grid item. Lanes are invocations, so kernels for it
+ * have no vectors. Named dims arrive in a uniform buffer after the storage buffers, with the number of grid items last.
+ */
+
+import { type Dim, foldDim } from "../ir/dim.ts";
+import { type BufferType, isFloat, type ScalarDType, type ScalarType } from "../ir/type.ts";
+import type { Target, Use } from "./target.ts";
+import { wgslElementwise } from "./wgsl-elementwise.ts";
+import { wgslNames } from "./wgsl-types.ts";
+
+/** Invocations of a workgroup: what every adapter allows, and a whole number of subgroups on each. */
+const workgroupSize = 64;
+
+function typeName(type: ScalarType): string {
+  if (type.lanes > 1) throw new Error("lanes of a WGSL kernel are invocations, not vectors");
+  const name = wgslNames[type.dtype];
+  if (name === undefined) throw new Error(`WGSL has no ${type.dtype}`);
+  return name;
+}
+
+/** What an element is in a buffer: bool cannot be shared with the host, so it is a u32 there. */
+function memoryName(memory: BufferType): string {
+  return memory.dtype === "bool" ? "u32" : typeName({ kind: "scalar", dtype: memory.dtype, lanes: 1 });
+}
+
+/** WGSL refuses infinities and NaN as literals, so they are made of their bits where they are used. */
+function literal(dtype: ScalarDType, value: number, use: Use): string {
+  if (dtype === "bool") return value === 0 ? "false" : "true";
+  if (dtype === "u32" || dtype === "index") return `${value}u`;
+  if (!isFloat(dtype)) return value === -(2 ** 31) ? "(-2147483647i - 1i)" : `${value}i`;
+  if (Number.isFinite(value)) return `f32(${Object.is(value, -0) ? "-0.0" : /[.e]/.test(String(value)) ? value : `${value}.0`})`;
+  const bits = Number.isNaN(value) ? "0x7fc00000u" : value > 0 ? "0x7f800000u" : "0xff800000u";
+  return `bitcast<f32>(${use({ name: "opaque", text: () => "// Read at run time, so that bits made of it are no constant expression.\nvar<private> opaque: u32 = 0u;" })} | ${bits})`;
+}
+
+function spellDim(dim: Dim): string {
+  return foldDim<string>(dim, {
+    constant: (value) => (value < 0 ? `u32(${value}i)` : `${value}u`),
+    name: (name) => `dims.${name}`,
+    sum: (parts) => `(${parts.join(" + ")})`,
+    product: (parts) => `(${parts.join(" * ")})`,
+    operation: (operation, left, right) => {
+      switch (operation) {
+        case "floordiv": return `(${left} / ${right})`;
+        case "mod": return `(${left} % ${right})`;
+        case "min": return `min(${left}, ${right})`;
+        case "max": return `max(${left}, ${right})`;
+      }
+    },
+  });
+}
+
+function noVectors(): never {
+  throw new Error("a WGSL kernel has no vectors");
+}
+
+function indent(lines: readonly string[]): readonly string[] {
+  return lines.map((line) => `  ${line}`);
+}
+
+export const wgslTarget: Target = {
+  name: "wgsl",
+  elementwise: wgslElementwise,
+  typeName,
+  constant: (type, value, use) => literal(type.dtype, value, use),
+  dim: spellDim,
+  define: (_type, name, value) => `let ${name} = ${value};`,
+  declare: (type, name, value) => `var ${name}: ${typeName(type)}${value === undefined ? "" : ` = ${value}`};`,
+  branch: (condition, then, otherwise) => [
+    `if (${condition}) {`,
+    ...indent(then),
+    ...(otherwise.length > 0 ? ["} else {", ...indent(otherwise)] : []),
+    "}",
+  ],
+  load: (buffer, memory, offset) => (memory.dtype === "bool" ? `${buffer}[${offset}] != 0u` : `${buffer}[${offset}]`),
+  store: (buffer, memory, offset, value) => `${buffer}[${offset}] = ${memory.dtype === "bool" ? `select(0u, 1u, ${value})` : value};`,
+  gather: noVectors,
+  scatter: noVectors,
+  splat: noVectors,
+  ramp: noVectors,
+  extract: noVectors,
+  alloc: (name, memory, elements) => `var ${name}: array<${memoryName(memory)}, ${elements}>;`,
+  loop: (_kind, index, start, stop, step, body) => [
+    `for (var ${index} = ${start}; ${index} < ${stop}; ${index} += ${step}) {`,
+    ...indent(body),
+    "}",
+  ],
+  grid: (index, items, body) => [`let ${index} = invocation.x;`, `if (${index} < ${items}) {`, ...indent(body), "}"],
+  kernel: (name, parameters, dims, comment, body) => [
+    ...comment.map((line) => `// ${line}`),
+    ...parameters.map(({ name: parameter, type, isWritten }, binding) =>
+      `@group(0) @binding(${binding}) var<storage, ${isWritten ? "read_write" : "read"}> ${parameter}: array<${memoryName(type)}>;`),
+    ...(dims.length === 0 ? [] : [
+      `struct Dims { ${dims.map((dim) => `${dim}: u32`).join(", ")} }`,
+      `@group(0) @binding(${parameters.length}) var<uniform> dims: Dims;`,
+    ]),
+    `@compute @workgroup_size(${workgroupSize})`,
+    `fn ${name}(@builtin(global_invocation_id) invocation: vec3u) {`,
+    ...indent(body),
+    "}",
+  ].join("\n"),
+  file: (definitions, kernels) => `${[...definitions, ...kernels].join("\n\n")}\n`,
+};

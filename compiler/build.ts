@@ -1,0 +1,98 @@
+/**
+ * `tsdlc build`: from TypeScript to a package on the disk.
+ *
+ * Read from top to bottom: refuse a folder that is not ours, stop if nothing changed, frontend, passes and codegen,
+ * the C compiler for each tier, and one rename at the end. Everything that knows TypeScript or IR is imported after
+ * the second step.
+ */
+
+import { stat } from "node:fs/promises";
+import { basename, join, relative, resolve } from "node:path";
+import { ccIdentity } from "tsdlc-runtime/toolchain";
+import { type BuildRecord, buildKey, findUnchangedBuild, hashFiles, recordBuild } from "./cache.ts";
+import { packageName } from "./package/contents.ts";
+import { assertReplaceable } from "./package/folder.ts";
+import { writePackage } from "./package/write.ts";
+import type { Progress } from "./progress.ts";
+import { findSources } from "./sources.ts";
+import { tierNames } from "./tiers.ts";
+
+export interface BuildRequest {
+  /** A file or a folder. */
+  readonly source: string;
+  readonly out: string;
+  readonly targets: readonly string[];
+  readonly architectures: readonly string[] | undefined;
+  /** The package's name; that of the folder when absent. */
+  readonly name: string | undefined;
+  /** Build even if nothing changed. */
+  readonly force: boolean;
+  /** "all" or the name of a pass. */
+  readonly printIr: string | undefined;
+  readonly cacheFolder: string;
+  readonly compilerVersion: string;
+}
+
+export interface BuildResult {
+  readonly out: string;
+  readonly functions: readonly string[];
+  readonly unchanged: boolean;
+}
+
+/** Throws a UsageError, or a DiagnosticsError; then `out` is what it was before. */
+export async function build(request: BuildRequest, progress: Progress, print: (text: string) => void): Promise<BuildResult> {
+  const out = resolve(request.out);
+  // As it was given, because the message names it.
+  await assertReplaceable(request.out);
+  const tiers = request.targets.flatMap((target) => tierNames(target, request.architectures));
+  const sources = await findSources(request.source);
+  const name = request.name ?? packageName(basename(out));
+
+  const startedAt = Date.now();
+  const key = await buildKey({ sources: sources.map((file) => resolve(file)), name, tiers, cc: await ccIdentity() });
+  if (!request.force && request.printIr === undefined) {
+    const unchanged = await findUnchangedBuild(request.cacheFolder, out, key);
+    if (unchanged !== undefined) return { out: request.out, functions: unchanged.functions, unchanged: true };
+  }
+
+  const { compileSource } = await progress.phase("load", () => import("./frontend/compile-source.ts"));
+  const { module, signatures, files } = await progress.phase("frontend", () => compileSource(sources));
+  const { compileModule } = await import("../lib/compile.ts");
+  const observe = request.printIr === undefined ? undefined : (await import("./print-ir.ts")).createIrPrinter(request.printIr, print);
+  const compilation = await progress.phase("passes and codegen", () =>
+    compileModule(module, signatures, { tiers, ...(observe === undefined ? {} : { observe }) }),
+  );
+
+  const identity = {
+    name,
+    sources: sources.map((file) => basename(file)),
+    compilerVersion: request.compilerVersion,
+    runtimeRange: `^${request.compilerVersion}`,
+  };
+  const written = await writePackage(out, identity, signatures, compilation, progress);
+  const functions = signatures.map((signature) => signature.name);
+  await remember(request.cacheFolder, out, { key, functions }, files, written, startedAt);
+  return { out: request.out, functions, unchanged: false };
+}
+
+/** What standard output says at the end. */
+export function describeBuild({ out, functions, unchanged }: BuildResult): string {
+  const folder = relative(process.cwd(), resolve(out)) || ".";
+  return `${unchanged ? "unchanged" : "built"} ${folder.startsWith("..") ? out : folder}: ${functions.join(", ")}\n`;
+}
+
+/** Records what was read and written, unless a source changed while it was being built: then nobody knows what was read. */
+async function remember(
+  cacheFolder: string,
+  out: string,
+  { key, functions }: Pick<BuildRecord, "key" | "functions">,
+  read: readonly string[],
+  written: readonly string[],
+  startedAt: number,
+): Promise<void> {
+  const modified = await Promise.all(read.map(async (file) => (await stat(file)).mtimeMs));
+  if (modified.some((time) => time >= startedAt)) return;
+  const inputs = await hashFiles(read);
+  const outputs = await hashFiles(written.map((file) => join(out, file)));
+  await recordBuild(cacheFolder, out, { key, functions, inputs, outputs });
+}

@@ -1,0 +1,239 @@
+/**
+ * One entry point: from `export const name = model(fn, options)` to a function of the module and its signature.
+ */
+
+import { ts } from "ts-morph";
+import { createBuilder } from "../../ir/builder.ts";
+import { type Dim, namesOfDim, substituteDim } from "../../ir/dim.ts";
+import type { Func, Value } from "../../ir/module.ts";
+import type { FieldWrite, NamedDim, Parameter, Signature, SignatureTree } from "../../ir/signature.ts";
+import { type TensorType, tensorType } from "../../ir/type.ts";
+import { buildFunction, type FunctionBuild, type FunctionParameter } from "./build-function.ts";
+import { callValue } from "./evaluate-call.ts";
+import { type DimEquality, type Evaluation, refuse, spanOf, use } from "./evaluation.ts";
+import { evaluateExpression } from "./evaluate-expression.ts";
+import { DimsUnified } from "./intrinsics.ts";
+import type { SourceProject } from "./load-project.ts";
+import { readParameterType } from "./read-parameter.ts";
+import { moduleOf } from "./source-module.ts";
+import { changedLeaves, flattenResult, replaceLeaves } from "./tree.ts";
+import { Closure, describe, isArray, ModelValue, ObjectValue, RuntimeNumber, type StaticValue, TensorValue } from "./value.ts";
+
+export interface ModelDeclaration {
+  readonly name: string;
+  readonly declaration: ts.VariableDeclaration;
+  readonly call: ts.CallExpression;
+}
+
+export interface BuiltModel {
+  readonly functions: readonly Func[];
+  readonly signature: Signature;
+}
+
+export function newEvaluation(project: SourceProject, takenNames: Set<string>): Evaluation {
+  const functions = new Map<string, Func>();
+  return {
+    project, functions, takenNames,
+    b: createBuilder((name) => functions.get(name)),
+    build: undefined,
+    frames: [],
+    steps: 0,
+    equalities: new Map(),
+    inProgress: new Set(),
+    scopesOfCalls: new WeakMap(),
+  };
+}
+
+/** Evaluates a model, once more for each pair of dims that turn out to be equal. */
+export function buildModel(project: SourceProject, model: ModelDeclaration, takenNames: Set<string>): BuiltModel {
+  const equalities = new Map<string, DimEquality>();
+  for (;;) {
+    const run = newEvaluation(project, new Set(takenNames));
+    for (const [name, equality] of equalities) run.equalities.set(name, equality);
+    try {
+      const built = evaluateModel(run, model);
+      for (const { name } of built.functions) takenNames.add(name);
+      return built;
+    } catch (error) {
+      if (!(error instanceof DimsUnified)) throw error;
+      for (const [name, equality] of run.equalities) equalities.set(name, equality);
+    }
+  }
+}
+
+function evaluateModel(run: Evaluation, { name, declaration, call }: ModelDeclaration): BuiltModel {
+  const module = moduleOf(run, call.getSourceFile());
+  const value = evaluateExpression(run, call, module.scope, name);
+  if (!(value instanceof ModelValue)) throw new Error(`${name} is no model`);
+  const parameters = readParameters(run, call, value);
+  const { donate, ranges } = readOptions(run, call, value.options, parameters);
+  const flat = parameters.flatMap((parameter) => flattenTree(parameter.tree, [parameter.name]));
+  const replaced = replacements(run);
+  const types = flat.map((leaf): FunctionParameter => ({
+    name: leaf.name,
+    type: tensorType(leaf.type.dtype, leaf.type.shape.map((dim) => substituteDim(dim, replaced))),
+  }));
+
+  let tree: SignatureTree = { kind: "array", items: [] };
+  let mutations: readonly FieldWrite[] = [];
+  const { func } = buildFunction(run, name, types, (values, build) => {
+    const remaining = [...values];
+    const args = parameters.map((parameter) => treeValue(parameter.tree, remaining, build));
+    const before = args.map((argument) => replaceLeaves(argument, (leaf) => leaf));
+    const result = callValue(run, value.body, args, call);
+    const changes = changedLeaves(run, before, args, [], call);
+    const place = resultPlace(value.body, call);
+    const flatResult = flattenResult(run, result === undefined && changes.length > 0 ? new ObjectValue() : result, place);
+    tree = flatResult.tree;
+    mutations = changes.map(({ path, value: changed }) => {
+      if (changed.value.type.kind !== "tensor") throw new Error("a changed leaf is no tensor");
+      return { path, type: changed.value.type };
+    });
+    return [...flatResult.values, ...changes.map(({ value: changed }) => use(run, changed, place))];
+  });
+
+  const functions = [...run.functions.values()];
+  return {
+    functions: [...functions.filter((candidate) => candidate !== func), func],
+    signature: {
+      name,
+      dims: namedDims(flat, ranges),
+      parameters: parameters.map((parameter, position) => ({ ...parameter, donated: donate.includes(position) })),
+      result: tree,
+      mutations,
+      guards: [...run.equalities.values()].map(({ guard }) => guard),
+      doc: documentation(run, declaration),
+      span: spanOf(run.project, declaration.name),
+    },
+  };
+}
+
+/** Types of the parameters from the checker, at this call of model, so that generics are filled in. */
+function readParameters(run: Evaluation, call: ts.CallExpression, value: ModelValue): readonly Parameter[] {
+  const [argument] = call.arguments;
+  if (argument === undefined) return refuse(run, call, "TSDL1002", "model takes a function");
+  const [signature, ...overloads] = run.project.checker.getTypeAtLocation(argument).getCallSignatures();
+  if (signature === undefined) return refuse(run, argument, "TSDL1002", "model takes a function", { label: `this is ${describe(value.body)}` });
+  if (overloads.length > 0) return refuse(run, argument, "TSDL1002", "the function of a model has one signature", { label: `this has ${overloads.length + 1}` });
+  return signature.getParameters().map((symbol, position) => {
+    const declared = symbol.valueDeclaration;
+    const place = declared !== undefined && run.project.isUserFile(declared.getSourceFile()) ? declared : argument;
+    if (declared !== undefined && ts.isParameter(declared)) {
+      const form = declared.dotDotDotToken !== undefined ? "takes a rest" : declared.questionToken !== undefined || declared.initializer !== undefined ? "is optional" : undefined;
+      if (form !== undefined) {
+        refuse(run, place, "TSDL1002", `parameter ${symbol.name} of a model ${form}, and a built program takes a fixed list`, {
+          help: "write every parameter out; defaults and rests work in the functions that the model calls",
+        });
+      }
+    }
+    const name = declared !== undefined && ts.isParameter(declared) && ts.isIdentifier(declared.name) ? declared.name.text : `argument${position}`;
+    return { name, tree: readParameterType(run, run.project.checker.getTypeOfSymbolAtLocation(symbol, argument), name, place), donated: false };
+  });
+}
+
+interface FlatLeaf {
+  readonly name: string;
+  readonly type: TensorType;
+}
+
+function flattenTree(tree: SignatureTree, path: readonly string[]): readonly FlatLeaf[] {
+  switch (tree.kind) {
+    case "tensor": case "number": return [{ name: path.join("."), type: tree.type }];
+    case "array": return tree.items.flatMap((item, i) => flattenTree(item, [...path, String(i)]));
+    case "object": return tree.fields.flatMap((field) => flattenTree(field.tree, [...path, field.name]));
+  }
+}
+
+function treeValue(tree: SignatureTree, values: Value[], build: FunctionBuild): StaticValue {
+  switch (tree.kind) {
+    case "tensor": return new TensorValue(next(values), build);
+    case "number": return new RuntimeNumber(next(values), build);
+    case "array": return tree.items.map((item) => treeValue(item, values, build));
+    case "object": return new ObjectValue(tree.fields.map((field) => [field.name, treeValue(field.tree, values, build)]), tree.declared);
+  }
+}
+
+function next(values: Value[]): Value {
+  const value = values.shift();
+  if (value === undefined) throw new Error("a parameter has no value");
+  return value;
+}
+
+/** What stands for each name; a replacement may itself mention a name that was replaced later. */
+function replacements(run: Evaluation): Readonly<Record<string, Dim>> {
+  const found: Record<string, Dim> = {};
+  for (const name of run.equalities.keys()) {
+    let dim = run.equalities.get(name)?.dim ?? 0;
+    while (namesOfDim(dim).some((inner) => run.equalities.has(inner))) {
+      dim = substituteDim(dim, Object.fromEntries([...run.equalities].map(([inner, equality]) => [inner, equality.dim])));
+    }
+    found[name] = dim;
+  }
+  return found;
+}
+
+/** The `return` that made a result, when there is only one; else the function itself. */
+function resultPlace(body: StaticValue, call: ts.Node): ts.Node {
+  if (!(body instanceof Closure) || body.node.body === undefined) return call;
+  if (!ts.isBlock(body.node.body)) return body.node.body;
+  const last = body.node.body.statements.at(-1);
+  return last !== undefined && ts.isReturnStatement(last) && last.expression !== undefined ? last.expression : body.node;
+}
+
+/* ---------------------------------------------------------------- options */
+
+interface Options {
+  readonly donate: readonly number[];
+  readonly ranges: ReadonlyMap<string, { readonly min: number; readonly max: number | undefined }>;
+}
+
+function readOptions(run: Evaluation, call: ts.CallExpression, options: StaticValue, parameters: readonly Parameter[]): Options {
+  const place = call.arguments[1] ?? call;
+  if (options === undefined) return { donate: [], ranges: new Map() };
+  if (!(options instanceof ObjectValue)) return refuse(run, place, "TSDL1004", "the options of a model are an object", { label: `this is ${describe(options)}` });
+  const unknown = [...options.fields.keys()].find((key) => key !== "donate" && key !== "dims");
+  if (unknown !== undefined) refuse(run, place, "TSDL1004", `a model has no option ${unknown}`, { help: "options are donate and dims" });
+  const donate = options.fields.get("donate") ?? [];
+  if (!isArray(donate)) return refuse(run, place, "TSDL1004", "donate is a list of positions", { label: `it is ${describe(donate)}`, help: "write { donate: [0] }" });
+  return {
+    donate: donate.map((position) => {
+      if (typeof position === "number" && position in parameters) return position;
+      return refuse(run, place, "TSDL1004", "donate names parameters by position", {
+        label: `${describe(position)} is no position of ${parameters.length} parameters`,
+        help: "the first parameter is 0: { donate: [0] }",
+      });
+    }),
+    ranges: readRanges(run, place, options.fields.get("dims"), parameters),
+  };
+}
+
+function readRanges(run: Evaluation, place: ts.Node, dims: StaticValue, parameters: readonly Parameter[]): Options["ranges"] {
+  if (dims === undefined) return new Map();
+  if (!(dims instanceof ObjectValue)) return refuse(run, place, "TSDL1004", "dims gives named dims their ranges", { help: "write { dims: { N: { max: 4096 } } }" });
+  const names = new Set(parameters.flatMap(({ tree }) => flattenTree(tree, [])).flatMap(({ type }) => type.shape.flatMap(namesOfDim)));
+  return new Map([...dims.fields].map(([name, range]) => {
+    if (!names.has(name)) {
+      refuse(run, place, "TSDL1004", `no parameter has a dim named ${name}`, { label: names.size === 0 ? "there are no named dims" : `named dims are ${[...names].join(", ")}` });
+    }
+    const fields = range instanceof ObjectValue ? range.fields : new Map<string, StaticValue>();
+    const [min, max] = [fields.get("min") ?? 0, fields.get("max")];
+    const isBound = (value: StaticValue): boolean => typeof value === "number" && Number.isInteger(value) && value >= 0;
+    if (!isBound(min) || (max !== undefined && !isBound(max)) || Number(min) > Number(max ?? Infinity)) {
+      refuse(run, place, "TSDL1004", `the range of ${name} needs whole numbers, min up to max`, { label: `min is ${describe(min)}, max is ${describe(max)}` });
+    }
+    return [name, { min: Number(min), max: max === undefined ? undefined : Number(max) }] as const;
+  }));
+}
+
+/** Without a range, any size from 0. */
+function namedDims(flat: readonly FlatLeaf[], ranges: Options["ranges"]): readonly NamedDim[] {
+  const names = new Set(flat.flatMap(({ type }) => type.shape.flatMap(namesOfDim)));
+  return [...names].map((name) => ({ name, min: ranges.get(name)?.min ?? 0, max: ranges.get(name)?.max }));
+}
+
+function documentation(run: Evaluation, declaration: ts.VariableDeclaration): string | undefined {
+  const symbol = run.project.checker.getSymbolAtLocation(declaration.name);
+  const text = symbol === undefined ? "" : ts.displayPartsToString(symbol.getDocumentationComment(run.project.checker));
+  return text === "" ? undefined : text;
+}
+

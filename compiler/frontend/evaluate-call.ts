@@ -1,0 +1,90 @@
+/** Calls. A function of the program is inlined by evaluating its body; natives are called; models are their function. */
+
+import { ts } from "ts-morph";
+import { bindPattern } from "./bind-pattern.ts";
+import { evaluateChain, evaluateExpression, evaluateList, type Link } from "./evaluate-expression.ts";
+import { evaluateStatements } from "./evaluate-statement.ts";
+import { type Evaluation, recursionLimit, refuse } from "./evaluation.ts";
+import { refuseExternal } from "./read-member.ts";
+import { declare, innerScope, type Scope } from "./scope.ts";
+import { refuseSyntax } from "./syntax.ts";
+import { ClassValue, Closure, describe, ExternalValue, ModelValue, NativeFunction, type StaticValue } from "./value.ts";
+
+export function evaluateCall(run: Evaluation, node: ts.CallExpression, scope: Scope): Link {
+  if (node.expression.kind === ts.SyntaxKind.SuperKeyword || node.expression.kind === ts.SyntaxKind.ImportKeyword) return refuseSyntax(run, node.expression);
+  const callee = evaluateChain(run, node.expression, scope);
+  if (callee.stopped) return callee;
+  if (node.questionDotToken !== undefined && (callee.value === undefined || callee.value === null)) return { value: undefined, stopped: true };
+  const args = evaluateList(run, node.arguments, scope);
+  run.scopesOfCalls.set(node, scope);
+  return { value: callValue(run, callee.value, args, node), stopped: false };
+}
+
+export function callValue(run: Evaluation, callee: StaticValue, args: readonly StaticValue[], node: ts.Node): StaticValue {
+  if (callee instanceof Closure) return evaluateClosure(run, callee, args, node);
+  if (callee instanceof NativeFunction) return callee.call(run, args, node);
+  if (callee instanceof ModelValue) return callValue(run, callee.body, args, node);
+  if (callee instanceof ExternalValue) refuseExternal(run, callee, node);
+  if (callee instanceof ClassValue) return refuse(run, node, "TSDL3003", `the class ${callee.node.name?.text ?? ""} cannot be called`);
+  const name = ts.isCallExpression(node) ? node.expression.getText() : "this";
+  return refuse(run, node, "TSDL3003", `${name} is not a function`, { label: `it is ${describe(callee)}` });
+}
+
+export function evaluateClosure(run: Evaluation, { node, scope: outer, self, name }: Closure, args: readonly StaticValue[], site: ts.Node): StaticValue {
+  refuseModifiers(run, node, name, site);
+  if (run.frames.length >= recursionLimit) {
+    refuse(run, site, "TSDL3006", `${name === "" ? "a function" : name} calls itself more than ${recursionLimit} times`, {
+      label: "the innermost call",
+      help: "recursion runs while the program is built; see that a condition on static values ends it",
+    });
+  }
+  const scope = innerScope(outer);
+  if (self !== undefined) declare(scope, "this", self, true);
+  run.frames.push({ site, callee: name });
+  try {
+    bindParameters(run, node, args, scope);
+    if (node.body === undefined) return refuse(run, site, "TSDL3003", `${name} has no body to compile`);
+    if (!ts.isBlock(node.body)) return evaluateExpression(run, node.body, scope);
+    const completion = evaluateStatements(run, node.body.statements, innerScope(scope));
+    return completion?.kind === "return" ? completion.value : undefined;
+  } finally {
+    run.frames.pop();
+  }
+}
+
+function bindParameters(run: Evaluation, node: ts.FunctionLikeDeclaration, args: readonly StaticValue[], scope: Scope): void {
+  const parameters = node.parameters.filter(({ name }) => !(ts.isIdentifier(name) && name.text === "this"));
+  parameters.forEach((parameter, position) => {
+    const given = parameter.dotDotDotToken === undefined ? args[position] : args.slice(position);
+    const value = given === undefined && parameter.initializer !== undefined ? evaluateExpression(run, parameter.initializer, scope) : given;
+    bindPattern(run, parameter.name, value, scope, false);
+  });
+}
+
+function refuseModifiers(run: Evaluation, node: ts.FunctionLikeDeclaration, name: string, site: ts.Node): void {
+  const isAsync = ts.canHaveModifiers(node) && (ts.getModifiers(node) ?? []).some(({ kind }) => kind === ts.SyntaxKind.AsyncKeyword);
+  const isGenerator = "asteriskToken" in node && node.asteriskToken !== undefined;
+  if (!isAsync && !isGenerator) return;
+  refuse(run, site, "TSDL3003", `${name === "" ? "the function" : name} is ${isAsync ? "async" : "a generator"}, which is not compiled`, {
+    help: isAsync ? "a model runs without waiting; await outside of it, and pass the result in as a parameter" : "collect the items in an array and return it",
+  });
+}
+
+/** `new Array(n)` makes static arrays; nothing else is made with new. */
+export function evaluateNew(run: Evaluation, node: ts.NewExpression, scope: Scope): StaticValue {
+  const name = ts.isIdentifier(node.expression) ? node.expression.text : node.expression.getText();
+  const callee = evaluateExpression(run, node.expression, scope);
+  const args = evaluateList(run, node.arguments ?? [], scope);
+  if (callee instanceof NativeFunction && callee.name === "Array") return callee.call(run, args, node);
+  if (callee instanceof ClassValue && callee.node.name?.text === "Tensor" && !callee.module.isUser) {
+    return refuse(run, node, "TSDL3003", "a tensor is not made with new", { help: "write constant([1, 2, 3]) or zeros([2, 3])" });
+  }
+  if (callee instanceof ClassValue) {
+    return refuse(run, node, "TSDL3003", `classes of a program are not compiled: new ${name}`, { help: "write an interface for the data, and functions that take it" });
+  }
+  if (callee instanceof ExternalValue) refuseExternal(run, callee, node);
+  return refuse(run, node, "TSDL3003", `new ${name} is not compiled`, {
+    help: "static data is written as arrays and objects; tensors are made with constant, zeros, ones and full",
+  });
+}
+

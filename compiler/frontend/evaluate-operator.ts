@@ -1,0 +1,217 @@
+/**
+ * Operators on the three kinds of numbers. Two static numbers give a static one. A size that depends on named dims
+ * stays an exact expression under + - * and exact division. A number of run time makes ops on f64, which is what
+ * JavaScript computes with.
+ */
+
+import { ts } from "ts-morph";
+import { addDims, type Dim, floorDivDims, modDims, mulDims, printDim, sameDim, subDims } from "../../ir/dim.ts";
+import type { Value } from "../../ir/module.ts";
+import { tensorType } from "../../ir/type.ts";
+import { type Evaluation, makeOps, refuse, runtimeNumberOf, use } from "./evaluation.ts";
+import {
+  asDim, ClassValue, describe, DimQuotient, DimValue, dimValue, isArray, isNumeric, ObjectValue, RuntimeNumber, type StaticValue, TensorValue,
+} from "./value.ts";
+
+export const f64 = tensorType("f64", []);
+
+type NumberOperator = {
+  readonly text: string;
+  readonly ofNumbers: (left: number, right: number) => number;
+  /** Undefined where the result is not a size. */
+  readonly ofDims?: (left: Dim, right: Dim) => StaticValue;
+  readonly op?: "add" | "sub" | "mul" | "div" | "rem" | "pow";
+  /** The method of a tensor that does the same. */
+  readonly method?: string;
+};
+
+const numberOperators: Partial<Record<ts.SyntaxKind, NumberOperator>> = {
+  [ts.SyntaxKind.PlusToken]: { text: "+", ofNumbers: (l, r) => l + r, ofDims: (l, r) => dimValue(addDims(l, r)), op: "add", method: "add" },
+  [ts.SyntaxKind.MinusToken]: { text: "-", ofNumbers: (l, r) => l - r, ofDims: (l, r) => dimValue(subDims(l, r)), op: "sub", method: "sub" },
+  [ts.SyntaxKind.AsteriskToken]: { text: "*", ofNumbers: (l, r) => l * r, ofDims: (l, r) => dimValue(mulDims(l, r)), op: "mul", method: "mul" },
+  [ts.SyntaxKind.SlashToken]: { text: "/", ofNumbers: (l, r) => l / r, ofDims: divideDims, op: "div", method: "div" },
+  [ts.SyntaxKind.PercentToken]: { text: "%", ofNumbers: (l, r) => l % r, ofDims: (l, r) => dimValue(modDims(l, r)), op: "rem", method: "rem" },
+  [ts.SyntaxKind.AsteriskAsteriskToken]: { text: "**", ofNumbers: (l, r) => l ** r, ofDims: powerOfDim, op: "pow", method: "pow" },
+  [ts.SyntaxKind.AmpersandToken]: { text: "&", ofNumbers: (l, r) => l & r, method: "bitwiseAnd" },
+  [ts.SyntaxKind.BarToken]: { text: "|", ofNumbers: (l, r) => l | r, method: "bitwiseOr" },
+  [ts.SyntaxKind.CaretToken]: { text: "^", ofNumbers: (l, r) => l ^ r, method: "bitwiseXor" },
+  [ts.SyntaxKind.LessThanLessThanToken]: { text: "<<", ofNumbers: (l, r) => l << r },
+  [ts.SyntaxKind.GreaterThanGreaterThanToken]: { text: ">>", ofNumbers: (l, r) => l >> r },
+  [ts.SyntaxKind.GreaterThanGreaterThanGreaterThanToken]: { text: ">>>", ofNumbers: (l, r) => l >>> r },
+};
+
+interface Comparison {
+  readonly text: string;
+  readonly holds: (left: number | string, right: number | string) => boolean;
+  readonly method: string;
+}
+
+const comparisons: Partial<Record<ts.SyntaxKind, Comparison>> = {
+  [ts.SyntaxKind.LessThanToken]: { text: "<", holds: (l, r) => l < r, method: "lt" },
+  [ts.SyntaxKind.LessThanEqualsToken]: { text: "<=", holds: (l, r) => l <= r, method: "le" },
+  [ts.SyntaxKind.GreaterThanToken]: { text: ">", holds: (l, r) => l > r, method: "gt" },
+  [ts.SyntaxKind.GreaterThanEqualsToken]: { text: ">=", holds: (l, r) => l >= r, method: "ge" },
+};
+
+export function evaluateBinaryOperator(run: Evaluation, operator: ts.SyntaxKind, left: StaticValue, right: StaticValue, node: ts.Node): StaticValue {
+  const numeric = numberOperators[operator];
+  if (numeric !== undefined) return evaluateNumberOperator(run, numeric, left, right, node);
+  const comparison = comparisons[operator];
+  if (comparison !== undefined) return compare(run, comparison, left, right, node);
+  switch (operator) {
+    case ts.SyntaxKind.EqualsEqualsEqualsToken: return equalValues(run, left, right, node);
+    case ts.SyntaxKind.ExclamationEqualsEqualsToken: return !equalValues(run, left, right, node);
+    case ts.SyntaxKind.EqualsEqualsToken: return looselyEqual(run, left, right, node);
+    case ts.SyntaxKind.ExclamationEqualsToken: return !looselyEqual(run, left, right, node);
+    case ts.SyntaxKind.InKeyword:
+      if (right instanceof ObjectValue && (typeof left === "string" || typeof left === "number")) return right.fields.has(String(left));
+      return refuse(run, node, "TSDL2001", "in asks an object for a field's name", { label: `right is ${describe(right)}` });
+    case ts.SyntaxKind.InstanceOfKeyword:
+      if (right instanceof ClassValue && right.node.name?.text === "Tensor" && !right.module.isUser) return left instanceof TensorValue;
+      return refuse(run, node, "TSDL3002", "instanceof is compiled only for Tensor", { help: "test a field of the object instead" });
+    default: return refuse(run, node, "TSDL3002", `the operator ${ts.tokenToString(operator) ?? ""} is not compiled`);
+  }
+}
+
+function evaluateNumberOperator(run: Evaluation, operator: NumberOperator, left: StaticValue, right: StaticValue, node: ts.Node): StaticValue {
+  if (typeof left === "number" && typeof right === "number") return operator.ofNumbers(left, right);
+  if (operator.text === "+" && (typeof left === "string" || typeof right === "string")) return textOf(run, left, node) + textOf(run, right, node);
+  refuseTensors(run, operator.text, operator.method, left, right, node);
+  if (!isNumeric(left) || !isNumeric(right)) {
+    return refuse(run, node, "TSDL2001", `${operator.text} needs two numbers`, { label: `left is ${describe(left)}, right is ${describe(right)}` });
+  }
+  if (left instanceof RuntimeNumber || right instanceof RuntimeNumber) {
+    const { op } = operator;
+    if (op === undefined) return refuse(run, node, "TSDL2002", `${operator.text} on a number that is known only at run time is not compiled`);
+    const l = runtimeOperand(run, left, node);
+    const r = runtimeOperand(run, right, node);
+    return runtimeNumberOf(run, makeOps(run, node, (b) => b[op](l, r)));
+  }
+  const l = asDim(left);
+  const r = asDim(right);
+  const result = l === undefined || r === undefined ? undefined : operator.ofDims?.(l, r);
+  if (result !== undefined) return result;
+  if (operator.op !== undefined) {
+    // No longer a size: it is computed when the program runs, as any number.
+    const op = operator.op;
+    const [leftValue, rightValue] = [runtimeOperand(run, left, node), runtimeOperand(run, right, node)];
+    return runtimeNumberOf(run, makeOps(run, node, (b) => b[op](leftValue, rightValue)));
+  }
+  return refuse(run, node, "TSDL2005", `${operator.text} does not work on sizes of named dims`, { label: `left is ${describe(left)}, right is ${describe(right)}` });
+}
+
+function refuseTensors(run: Evaluation, text: string, method: string | undefined, left: StaticValue, right: StaticValue, node: ts.Node): void {
+  if (!(left instanceof TensorValue) && !(right instanceof TensorValue)) return;
+  refuse(run, node, "TSDL2001", `${text} works on numbers, and this is a tensor`, {
+    label: `left is ${describe(left)}, right is ${describe(right)}`,
+    help: method === undefined ? "tensors have methods instead of operators" : `call the method: x.${method}(y)`,
+  });
+}
+
+/** The value of a number as an f64 of rank 0. */
+export function runtimeOperand(run: Evaluation, value: number | RuntimeNumber | DimValue | DimQuotient, node: ts.Node): Value {
+  if (value instanceof RuntimeNumber) return use(run, value, node);
+  return makeOps(run, node, (b) => {
+    if (typeof value === "number") return b.constantOf(f64, value);
+    if (value instanceof DimValue) return b.size({ size: value.dim, dtype: "f64" });
+    const part = (dim: Dim): Value => (typeof dim === "number" ? b.constantOf(f64, dim) : b.size({ size: dim, dtype: "f64" }));
+    return b.div(part(value.left), part(value.right));
+  });
+}
+
+/** Exact when the divisor divides every term; otherwise it waits for Math.floor or Math.ceil. */
+function divideDims(left: Dim, right: Dim): StaticValue {
+  const quotient = floorDivDims(left, right);
+  return sameDim(mulDims(quotient, right), left) ? dimValue(quotient) : new DimQuotient(left, right);
+}
+
+function powerOfDim(left: Dim, right: Dim): StaticValue {
+  if (typeof right !== "number" || right < 0 || right > 8) return undefined;
+  return dimValue(mulDims(1, ...Array.from({ length: right }, () => left)));
+}
+
+export function evaluateUnary(run: Evaluation, operator: ts.PrefixUnaryOperator, operand: StaticValue, node: ts.PrefixUnaryExpression): StaticValue {
+  if (operator === ts.SyntaxKind.ExclamationToken) return !isTruthy(run, operand, node.operand);
+  const text = ts.tokenToString(operator) ?? "";
+  refuseTensors(run, text, operator === ts.SyntaxKind.MinusToken ? "neg" : undefined, operand, undefined, node);
+  if (operator === ts.SyntaxKind.PlusToken && typeof operand === "string") return Number(operand);
+  if (!isNumeric(operand)) return refuse(run, node, "TSDL2001", `${text} needs a number`, { label: `this is ${describe(operand)}` });
+  if (operator === ts.SyntaxKind.PlusToken) return operand;
+  if (operator === ts.SyntaxKind.MinusToken) {
+    if (typeof operand === "number") return -operand;
+    return evaluateBinaryOperator(run, ts.SyntaxKind.AsteriskToken, operand, -1, node);
+  }
+  if (typeof operand === "number") return ~operand;
+  return refuse(run, node, "TSDL2002", "~ needs a number that is known when the program is built", { label: `this is ${describe(operand)}` });
+}
+
+function compare(run: Evaluation, comparison: Comparison, left: StaticValue, right: StaticValue, node: ts.Node): boolean {
+  const comparable = (value: StaticValue): value is number | string => typeof value === "number" || typeof value === "string";
+  if (comparable(left) && comparable(right)) return comparison.holds(left, right);
+  refuseTensors(run, comparison.text, comparison.method, left, right, node);
+  if (left instanceof RuntimeNumber || right instanceof RuntimeNumber) return refuseRuntimeCondition(run, node, "a comparison of a number that is known only at run time");
+  const l = asDim(left);
+  const r = asDim(right);
+  const difference = l === undefined || r === undefined ? undefined : subDims(l, r);
+  if (typeof difference === "number") return comparison.holds(difference, 0);
+  if (difference !== undefined) return refuseDimCondition(run, node, left, right);
+  return refuse(run, node, "TSDL2001", `${comparison.text} compares numbers or strings`, { label: `left is ${describe(left)}, right is ${describe(right)}` });
+}
+
+/** `===` on static values. */
+export function equalValues(run: Evaluation, left: StaticValue, right: StaticValue, node: ts.Node): boolean {
+  if (isNumeric(left) && isNumeric(right)) {
+    if (left instanceof RuntimeNumber || right instanceof RuntimeNumber) {
+      return refuseRuntimeCondition(run, node, "a comparison of a number that is known only at run time");
+    }
+    const l = asDim(left);
+    const r = asDim(right);
+    if (l === undefined || r === undefined) return left === right;
+    const difference = subDims(l, r);
+    if (typeof difference === "number") return difference === 0;
+    return refuseDimCondition(run, node, left, right);
+  }
+  return left === right;
+}
+
+function looselyEqual(run: Evaluation, left: StaticValue, right: StaticValue, node: ts.Node): boolean {
+  if (left === null || left === undefined || right === null || right === undefined) return (left ?? undefined) === (right ?? undefined);
+  if (typeof left !== typeof right) refuse(run, node, "TSDL3002", "== between different kinds of values is not compiled", { help: "write ===" });
+  return equalValues(run, left, right, node);
+}
+
+export function isTruthy(run: Evaluation, value: StaticValue, node: ts.Node): boolean {
+  if (value instanceof TensorValue) {
+    return refuse(run, node, "TSDL3004", "a tensor cannot be a condition", {
+      label: `this is ${describe(value)}, known only at run time`,
+      help: "choose between two tensors with where(condition, onTrue, onFalse); branches on tensors are not compiled in this version",
+    });
+  }
+  if (value instanceof RuntimeNumber) return refuseRuntimeCondition(run, node, "a condition that is a number of run time");
+  if (value instanceof DimValue || value instanceof DimQuotient) return refuseDimCondition(run, node, value, 0);
+  return Boolean(value);
+}
+
+function refuseRuntimeCondition(run: Evaluation, node: ts.Node, what: string): never {
+  return refuse(run, node, "TSDL3004", `${what} cannot decide what the program does`, {
+    label: "not known when the program is built",
+    help: "compute both and choose with where(), or make the number a constant; branches at run time are not compiled in this version",
+  });
+}
+
+function refuseDimCondition(run: Evaluation, node: ts.Node, left: StaticValue, right: StaticValue): never {
+  const dims = [asDim(left), asDim(right)].filter((dim) => dim !== undefined && typeof dim !== "number").map((dim) => printDim(dim ?? 0));
+  return refuse(run, node, "TSDL3004", `the size ${dims.join(" and ") || describe(left)} is not known when the program is built`, {
+    label: "a named dim can be any size",
+    help: "write the size as a number in the type of the parameter, or do without the condition",
+  });
+}
+
+/** A static value as text, for template strings and messages. */
+export function textOf(run: Evaluation, value: StaticValue, node: ts.Node): string {
+  if (value === null || value === undefined || typeof value === "number" || typeof value === "boolean") return String(value);
+  if (typeof value === "string") return value;
+  if (value instanceof DimValue) return printDim(value.dim);
+  if (isArray(value)) return value.map((item) => (item === undefined || item === null ? "" : textOf(run, item, node))).join(",");
+  return refuse(run, node, "TSDL2001", "only static values can be text", { label: `this is ${describe(value)}` });
+}

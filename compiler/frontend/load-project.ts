@@ -1,0 +1,224 @@
+/**
+ * The user's files, parsed and type-checked: what the rest of the frontend asks for files, modules and the checker.
+ *
+ * The options are those of the nearest tsconfig.json. `tsdlc` is the package that this compiler belongs to, wherever
+ * the user's folder is, so that a bare folder with one file works. The library's own source is only parsed, never
+ * checked: it was checked when the package was made.
+ */
+
+import { existsSync, readFileSync } from "node:fs";
+import path from "node:path";
+import { fileURLToPath } from "node:url";
+import { Project, ts } from "ts-morph";
+import type { Diagnostic } from "../diagnostics.ts";
+
+export interface SourceProject {
+  readonly checker: ts.TypeChecker;
+  readonly entries: readonly ts.SourceFile[];
+  /** What the TypeScript checker has to say about the user's files. */
+  readonly diagnostics: readonly Diagnostic[];
+  /** The source of a module, "library" source included; undefined when it has none (a declaration, plain JavaScript). */
+  resolve(specifier: string, from: ts.SourceFile): ts.SourceFile | undefined;
+  /** The file of the library with this path below lib/. */
+  libraryFile(relative: string): ts.SourceFile;
+  isUserFile(file: ts.SourceFile): boolean;
+  /** How messages call a file: relative to the working directory, or `tsdlc/lib/nn.ts`. */
+  displayName(file: ts.SourceFile): string;
+  /** Every user file that was read, as an absolute path. */
+  readonly files: readonly string[];
+}
+
+const packageRoot = findPackageRoot(path.dirname(fileURLToPath(import.meta.url)));
+const runsFromSource = import.meta.url.endsWith(".ts");
+const libraryRoot = path.join(packageRoot, "lib");
+
+/** Parsed files of the library, shared by all projects of the process. */
+const libraryFiles = new Map<string, ts.SourceFile>();
+
+/** Projects by their options: a second compilation re-uses what the first has parsed of declaration files. */
+const projects = new Map<string, Project>();
+
+export function loadProject(entryFiles: readonly string[], workingDirectory: string): SourceProject {
+  const entryPaths = entryFiles.map((file) => path.resolve(workingDirectory, file));
+  const lean = openProgram(entryPaths, "lean");
+  // Declarations of Node and the DOM cost more to load than a model; they are read when a name is missing without them.
+  const isNameMissing = lean.diagnostics.some(({ code }) => code === "TS2304" || code === "TS2584" || code === "TS2580" || code === "TS2307" || code === "TS2591");
+  const { program, diagnostics, options, files } = isNameMissing ? openProgram(entryPaths, "full") : lean;
+
+  const isUserFile = (file: ts.SourceFile): boolean => !libraryFiles.has(file.fileName);
+  const cache = ts.createModuleResolutionCache(workingDirectory, (name) => name, options);
+  const libraryFile = (relative: string): ts.SourceFile => parseLibraryFile(path.join(libraryRoot, relative));
+
+  return {
+    checker: program.getTypeChecker(),
+    entries: entryPaths.map((file) => {
+      const source = program.getSourceFile(file);
+      if (source === undefined) throw new Error(`${file} was not loaded`);
+      return source;
+    }),
+    diagnostics,
+    resolve(specifier, from) {
+      if (libraryFiles.has(from.fileName)) {
+        return specifier.startsWith(".") ? parseLibraryFile(path.resolve(path.dirname(from.fileName), specifier)) : undefined;
+      }
+      if (specifier === "tsdlc") return libraryFile("index.ts");
+      if (specifier.startsWith("tsdlc/")) return undefined;
+      const resolved = ts.resolveModuleName(specifier, from.fileName, options, ts.sys, cache).resolvedModule;
+      if (resolved === undefined || resolved.isExternalLibraryImport === true) return undefined;
+      return /\.([cm]?tsx?|json)$/.test(resolved.resolvedFileName) && !/\.d\.[cm]?ts$/.test(resolved.resolvedFileName)
+        ? program.getSourceFile(resolved.resolvedFileName)
+        : undefined;
+    },
+    libraryFile,
+    isUserFile,
+    displayName(file) {
+      if (libraryFiles.has(file.fileName)) return path.posix.join("tsdlc/lib", toPosix(path.relative(libraryRoot, file.fileName)));
+      return displayPath(file.fileName, workingDirectory);
+    },
+    files: files.map((file) => path.normalize(file.fileName)),
+  };
+
+  function openProgram(paths: readonly string[], extent: "lean" | "full") {
+    const compilerOptions = readOptions(paths, extent);
+    const key = JSON.stringify(compilerOptions);
+    const project = projects.get(key) ?? new Project({ compilerOptions, skipAddingFilesFromTsConfig: true });
+    projects.set(key, project);
+    for (const file of paths) {
+      const present = project.getSourceFile(file);
+      if (present === undefined) project.addSourceFileAtPath(file);
+      else present.refreshFromFileSystemSync();
+    }
+    const opened = project.getProgram().compilerObject;
+    const reached = reachableFrom(opened, paths);
+    return { program: opened, options: compilerOptions, files: reached, diagnostics: checkProgram(opened, reached, workingDirectory) };
+  }
+}
+
+/** Options that decide meaning are the user's; those that decide output, and the cost of loading, are ours. */
+function readOptions(entryPaths: readonly string[], extent: "lean" | "full"): ts.CompilerOptions {
+  const folder = path.dirname(entryPaths[0] ?? ".");
+  const config = ts.findConfigFile(folder, ts.sys.fileExists);
+  const own: ts.CompilerOptions =
+    config === undefined || config.includes("/node_modules/")
+      ? {
+          strict: true,
+          target: ts.ScriptTarget.ES2023,
+          module: ts.ModuleKind.NodeNext,
+          moduleResolution: ts.ModuleResolutionKind.NodeNext,
+          allowImportingTsExtensions: true,
+          resolveJsonModule: true,
+        }
+      : readConfig(config);
+  const options: ts.CompilerOptions = {
+    ...own,
+    noEmit: true,
+    skipLibCheck: true,
+    skipDefaultLibCheck: true,
+    declaration: false,
+    declarationMap: false,
+    composite: false,
+    incremental: false,
+  };
+  // The path of the file decides the module kind under NodeNext, and a bare folder has no package.json to say "module".
+  if (options.module === ts.ModuleKind.NodeNext) options.moduleDetection = ts.ModuleDetectionKind.Force;
+  if (extent === "lean") {
+    options.types = [];
+    options.lib = (own.lib ?? ["lib.es2023.d.ts"]).filter((name) => !/dom|webworker|scripthost/i.test(name));
+    if (options.lib.length === 0) options.lib = ["lib.es2023.d.ts"];
+  } else if (own.lib === undefined) {
+    options.lib = ["lib.es2023.d.ts", "lib.dom.d.ts"];
+    options.types = own.types ?? ["*"];
+  }
+  if (runsFromSource || !isInstalled(folder)) {
+    const declarations = runsFromSource ? path.join(libraryRoot, "index.ts") : path.join(packageRoot, "dist/lib/index.d.ts");
+    const data = runsFromSource ? path.join(libraryRoot, "data/index.ts") : path.join(packageRoot, "dist/lib/data/index.d.ts");
+    options.paths = { ...own.paths, tsdlc: [declarations], "tsdlc/data": [data] };
+    if (runsFromSource) options.customConditions = [...(own.customConditions ?? []), "source"];
+  }
+  return options;
+}
+
+function readConfig(file: string): ts.CompilerOptions {
+  const { config } = ts.readConfigFile(file, ts.sys.readFile);
+  return ts.parseJsonConfigFileContent(config, { ...ts.sys, readDirectory: () => [] }, path.dirname(file)).options;
+}
+
+function isInstalled(folder: string): boolean {
+  for (let at = folder; ; at = path.dirname(at)) {
+    if (existsSync(path.join(at, "node_modules/tsdlc/package.json"))) return true;
+    if (at === path.dirname(at)) return false;
+  }
+}
+
+function checkProgram(program: ts.Program, files: readonly ts.SourceFile[], workingDirectory: string): readonly Diagnostic[] {
+  const found = files.flatMap((file) => [...program.getSyntacticDiagnostics(file), ...program.getSemanticDiagnostics(file)]);
+  return found.filter(({ category }) => category === ts.DiagnosticCategory.Error).map((diagnostic) => fromChecker(diagnostic, workingDirectory));
+}
+
+/** The user's files that the entries reach by imports; a shared project may hold others. */
+function reachableFrom(program: ts.Program, entryPaths: readonly string[]): readonly ts.SourceFile[] {
+  const reached = new Set<ts.SourceFile>();
+  const checker = program.getTypeChecker();
+  const visit = (file: ts.SourceFile | undefined): void => {
+    if (file === undefined || reached.has(file) || !isOwnFile(file)) return;
+    reached.add(file);
+    for (const statement of file.statements) {
+      if (!ts.isImportDeclaration(statement) && !ts.isExportDeclaration(statement)) continue;
+      if (statement.moduleSpecifier === undefined) continue;
+      visit(checker.getSymbolAtLocation(statement.moduleSpecifier)?.valueDeclaration?.getSourceFile());
+    }
+  };
+  for (const file of entryPaths) visit(program.getSourceFile(file));
+  return [...reached];
+}
+
+/** Neither a declaration file, nor a dependency, nor the library. */
+function isOwnFile(file: ts.SourceFile): boolean {
+  return !file.isDeclarationFile && !file.fileName.includes("/node_modules/") && !isInside(file.fileName, libraryRoot) && !isCompilerFile(file.fileName);
+}
+
+/** In the source tree, declarations of the library reach the other rooms. */
+function isCompilerFile(file: string): boolean {
+  return ["ir", "passes", "codegen", "runtime", "compiler"].some((room) => isInside(file, path.join(packageRoot, room)));
+}
+
+function fromChecker(diagnostic: ts.Diagnostic, workingDirectory: string): Diagnostic {
+  const { file, start } = diagnostic;
+  const [message = "", ...notes] = ts.flattenDiagnosticMessageText(diagnostic.messageText, "\n").split("\n");
+  const labels = [];
+  if (file !== undefined && start !== undefined) {
+    const { line, character } = file.getLineAndCharacterOfPosition(start);
+    const length = Math.max(1, Math.min(start + (diagnostic.length ?? 1), file.getLineEndOfPosition(start)) - start);
+    labels.push({ span: { file: displayPath(file.fileName, workingDirectory), line: line + 1, column: character + 1, length }, text: "" });
+  }
+  return { code: `TS${diagnostic.code}`, message, labels, notes: notes.map((note) => note.trim()), help: undefined };
+}
+
+function displayPath(file: string, workingDirectory: string): string {
+  return toPosix(path.relative(workingDirectory, file));
+}
+
+function parseLibraryFile(file: string): ts.SourceFile {
+  const present = libraryFiles.get(file);
+  if (present !== undefined) return present;
+  const parsed = ts.createSourceFile(file, readFileSync(file, "utf8"), ts.ScriptTarget.ESNext, true);
+  libraryFiles.set(file, parsed);
+  return parsed;
+}
+
+function findPackageRoot(folder: string): string {
+  for (let at = folder; ; at = path.dirname(at)) {
+    const manifest = path.join(at, "package.json");
+    if (existsSync(manifest) && (JSON.parse(readFileSync(manifest, "utf8")) as { name?: string }).name === "tsdlc") return at;
+    if (at === path.dirname(at)) throw new Error(`no package.json of tsdlc above ${folder}`);
+  }
+}
+
+function isInside(file: string, folder: string): boolean {
+  const relative = path.relative(folder, file);
+  return relative !== "" && !relative.startsWith("..") && !path.isAbsolute(relative);
+}
+
+function toPosix(file: string): string {
+  return file.split(path.sep).join("/");
+}

@@ -1,0 +1,150 @@
+/** Members of values: fields of objects, elements and methods of arrays and strings, and everything a tensor has. */
+
+import { ts } from "ts-morph";
+import { arrayMethods } from "./array-methods.ts";
+import { evaluateClosure } from "./evaluate-call.ts";
+import { type Evaluation, refuse } from "./evaluation.ts";
+import { exportedNames, exportedValue, moduleOf } from "./source-module.ts";
+import { stringMethods } from "./string-methods.ts";
+import {
+  Closure, describe, DimValue, dimValue, ExternalValue, isArray, NamespaceValue, NativeFunction, ObjectValue,
+  type StaticValue, TensorValue,
+} from "./value.ts";
+
+export function readMember(run: Evaluation, object: StaticValue, name: string, node: ts.Node): StaticValue {
+  if (object === undefined || object === null) {
+    return refuse(run, node, "TSDL2004", `${object} has no field ${name}`, { label: `the object is ${object}` });
+  }
+  if (object instanceof TensorValue) return readTensorMember(run, object, name, node);
+  if (object instanceof ObjectValue) return object.fields.get(name);
+  if (object instanceof NamespaceValue) {
+    const found = exportedValue(run, object.module, name, node);
+    if (found !== undefined) return found.value;
+    return refuse(run, node, "TSDL4005", `the module has no export named ${name}`, { label: `it exports ${exportedNames(run, object.module).join(", ")}` });
+  }
+  if (object instanceof ExternalValue) refuseExternal(run, object, node);
+  if (object instanceof NativeFunction) {
+    const member = object.members[name];
+    if (member !== undefined) return member;
+    return refuse(run, node, "TSDL3003", `${object.name}.${name} is not compiled`, { help: helpFor(object) });
+  }
+  if (isArray(object)) {
+    if (name === "length") return object.length;
+    const method = arrayMethods[name];
+    if (method !== undefined) return new NativeFunction(name, (inner, args, at) => method(inner, object, args, at));
+    if (/^\d+$/.test(name)) return object[Number(name)];
+    return refuse(run, node, "TSDL3003", `the array method ${name} is not compiled`, { help: `these are: ${Object.keys(arrayMethods).join(", ")}` });
+  }
+  if (typeof object === "string") {
+    if (name === "length") return object.length;
+    const method = stringMethods[name];
+    if (method !== undefined) return new NativeFunction(name, (inner, args, at) => method(inner, object, args, at));
+    return refuse(run, node, "TSDL3003", `the string method ${name} is not compiled`, { help: `these are: ${Object.keys(stringMethods).join(", ")}` });
+  }
+  if (typeof object === "number" && (name === "toString" || name === "toFixed")) {
+    return new NativeFunction(name, (_run, [digits]) => (name === "toFixed" ? object.toFixed(Number(digits ?? 0)) : object.toString(digits === undefined ? 10 : Number(digits))));
+  }
+  return refuse(run, node, "TSDL3003", `${describe(object)} has no member ${name} that is compiled`);
+}
+
+function helpFor(object: NativeFunction): string {
+  const names = Object.keys(object.members);
+  return names.length === 0 ? `${object.name} has no members that are compiled` : `these are: ${names.join(", ")}`;
+}
+
+export function refuseExternal(run: Evaluation, value: ExternalValue, node: ts.Node): never {
+  return refuse(run, node, "TSDL3003", value.reason, { help: value.help });
+}
+
+/** `object[key]` */
+export function readElement(run: Evaluation, object: StaticValue, key: StaticValue, node: ts.Node): StaticValue {
+  if (object instanceof TensorValue) {
+    return refuse(run, node, "TSDL2001", "a tensor has no elements in brackets", {
+      label: `this is ${describe(object)}`,
+      help: "take a row with x.select(0, i), several with x.slice(0, start, stop), or by indices with x.indexSelect(0, indices)",
+    });
+  }
+  if (typeof key === "string") return readMember(run, object, key, node);
+  if (typeof key === "number" && isArray(object)) {
+    if (Number.isInteger(key) && key >= 0 && key >= object.length) {
+      return refuse(run, node, "TSDL2004", `there is no element ${key} in ${describe(object)}`, { label: `elements are 0 to ${object.length - 1}` });
+    }
+    return object[key];
+  }
+  if (typeof key === "number" && (typeof object === "string" || object instanceof ObjectValue)) {
+    return typeof object === "string" ? object[key] : object.fields.get(String(key));
+  }
+  if (typeof key === "number") return readMember(run, object, String(key), node);
+  if (key instanceof DimValue || (typeof key === "object" && key !== null)) {
+    return refuse(run, node, "TSDL2002", "an index must be known when the program is built", {
+      label: `the index is ${describe(key)}`,
+      help: "take rows of a tensor by indices of run time with x.indexSelect(0, indices)",
+    });
+  }
+  return refuse(run, node, "TSDL2001", `${describe(key)} cannot be an index`);
+}
+
+/** The items that `...` and `for of` go over. */
+export function elementsOf(run: Evaluation, value: StaticValue, node: ts.Node): readonly StaticValue[] {
+  if (isArray(value)) return [...value];
+  if (typeof value === "string") return [...value];
+  const isTensor = value instanceof TensorValue;
+  return refuse(run, node, "TSDL2001", "only an array has items to go over", {
+    label: `this is ${describe(value)}`,
+    ...(isTensor ? { help: "cut the tensor into an array of tensors with x.split(1, axis), or work on the whole tensor at once" } : {}),
+  });
+}
+
+/* ---------------------------------------------------------------- tensors */
+
+/** What a handle has when a program runs, and what to say to those who want it while the program is built. */
+const handleMembers: Readonly<Record<string, string>> = {
+  data: "return the tensor from the model, and read it with await result.data() outside",
+  dataSync: "return the tensor from the model, and read it outside",
+  item: "use the tensor itself: it has rank 0 and works with every op",
+  toString: "return the tensor from the model, and print it outside",
+  dispose: "remove the call: a compiled program frees its tensors at their last use",
+  device: "a model does not know its device; choose it when the package is imported",
+};
+
+function readTensorMember(run: Evaluation, tensor: TensorValue, name: string, node: ts.Node): StaticValue {
+  if (name === "shape") return shapeOf(tensor);
+  if (name === "dtype") return tensor.type.dtype;
+  if (name === "rank") return tensor.type.shape.length;
+  const member = tensorMembers(run).get(name);
+  if (member !== undefined && ts.isMethodDeclaration(member)) return new Closure(name, member, tensorModule(run).scope, tensor);
+  if (member !== undefined) return evaluateClosure(run, new Closure(name, member, tensorModule(run).scope, tensor), [], node);
+  const help = handleMembers[name];
+  return refuse(run, node, "TSDL3003", `${name} of a tensor cannot be compiled`, {
+    label: help === undefined ? `${describe(tensor)} has no such member` : "the tensor has no data yet: the program is being built",
+    help,
+  });
+}
+
+function shapeOf(tensor: TensorValue): readonly StaticValue[] {
+  return Object.freeze(tensor.type.shape.map(dimValue));
+}
+
+function tensorModule(run: Evaluation) {
+  return moduleOf(run, run.project.libraryFile("tensor.ts"));
+}
+
+type TensorMember = ts.MethodDeclaration | ts.GetAccessorDeclaration;
+const membersByFile = new WeakMap<ts.SourceFile, ReadonlyMap<string, TensorMember>>();
+
+/** Methods and getters of the library's class Tensor. */
+function tensorMembers(run: Evaluation): ReadonlyMap<string, TensorMember> {
+  const { file, declarations } = tensorModule(run);
+  const present = membersByFile.get(file);
+  if (present !== undefined) return present;
+  const members = new Map<string, TensorMember>();
+  const declaration = declarations.get("Tensor");
+  if (declaration?.kind !== "class") throw new Error("lib/tensor.ts declares no class Tensor");
+  for (const member of declaration.node.members) {
+    if ((ts.isMethodDeclaration(member) || ts.isGetAccessorDeclaration(member)) && member.body !== undefined && ts.isIdentifier(member.name)) {
+      members.set(member.name.text, member);
+    }
+  }
+  membersByFile.set(file, members);
+  return members;
+}

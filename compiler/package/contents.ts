@@ -1,0 +1,101 @@
+/**
+ * What a built package is made of, as file names and texts: package.json, index.js, index.d.ts, program.json, and
+ * for each tier its kernels. Nothing here touches a disk; folder.ts writes what this returns.
+ */
+
+import type { Signature } from "../../ir/signature.ts";
+import type { Compilation, CompiledTier } from "../../lib/compile.ts";
+import { type PackageManifest, programFormat, programVersion } from "tsdlc-runtime/program";
+import { docComment, functionDoc, printDeclarations } from "./declarations.ts";
+
+export interface PackageIdentity {
+  /** The npm name. */
+  readonly name: string;
+  /** Names of the source files, for the headings: "model.ts". */
+  readonly sources: readonly string[];
+  readonly compilerVersion: string;
+  /** What the package needs at run time: "^0.1.0". */
+  readonly runtimeRange: string;
+}
+
+export interface PackageFile {
+  /** Relative to the package's folder, with forward slashes. */
+  readonly path: string;
+  readonly data: string | Uint8Array;
+}
+
+/** Everything but the machine code of the kernels. */
+export function packageFiles(
+  identity: PackageIdentity,
+  signatures: readonly Signature[],
+  compilation: Compilation,
+): readonly PackageFile[] {
+  const title = `${identity.name}: built by tsdlc ${identity.compilerVersion} from ${identity.sources.join(", ")}.`;
+  return [
+    { path: "package.json", data: printPackageJson(identity) },
+    { path: "index.js", data: printEntry(signatures, title) },
+    { path: "index.d.ts", data: printDeclarations(signatures, title) },
+    { path: "program.json", data: printManifest(identity, signatures, compilation) },
+    ...(compilation.constants === undefined ? [] : [{ path: constantsPath, data: compilation.constants }]),
+    ...compilation.tiers.map((tier) => ({ path: sourcePath(tier), data: tier.source })),
+  ];
+}
+
+const constantsPath = "constants.bin";
+
+export function sourcePath(tier: CompiledTier): string {
+  return `kernels/${tier.name}.c`;
+}
+
+export function codePath(tier: CompiledTier): string {
+  return `kernels/${tier.name}.so`;
+}
+
+/** npm allows lower case letters, digits and - . _ ~; other characters of a folder's name become dashes. */
+export function packageName(folderName: string): string {
+  const name = folderName.toLowerCase().replaceAll(/[^a-z0-9._~-]+/g, "-").replaceAll(/^[._-]+|-+$/g, "");
+  return name === "" ? "model" : name;
+}
+
+function printPackageJson({ name, sources, compilerVersion, runtimeRange }: PackageIdentity): string {
+  const manifest = {
+    name,
+    version: "0.0.0",
+    description: `Built by tsdlc ${compilerVersion} from ${sources.join(", ")}.`,
+    type: "module",
+    exports: { ".": { types: "./index.d.ts", default: "./index.js" }, "./package.json": "./package.json" },
+    types: "./index.d.ts",
+    dependencies: { "tsdlc-runtime": runtimeRange },
+  };
+  return `${JSON.stringify(manifest, undefined, 2)}\n`;
+}
+
+function printEntry(signatures: readonly Signature[], title: string): string {
+  return [
+    `/** ${title} */\n`,
+    `import { loadPackage } from "tsdlc-runtime";\n`,
+    `const functions = await loadPackage(new URL(".", import.meta.url));\n`,
+    ...signatures.map((signature) => {
+      const { name } = signature;
+      return `${docComment(functionDoc(signature), "")}export const ${name} = functions.${name};\n`;
+    }),
+  ].join("\n");
+}
+
+function printManifest(identity: PackageIdentity, signatures: readonly Signature[], compilation: Compilation): string {
+  const manifest: PackageManifest = {
+    format: programFormat,
+    version: programVersion,
+    producer: `tsdlc ${identity.compilerVersion}`,
+    functions: signatures.map(({ name }) => name),
+    tiers: compilation.tiers.map((tier) => ({
+      name: tier.name,
+      target: tier.target,
+      requires: tier.requires,
+      code: codePath(tier),
+      programs: tier.programs,
+    })),
+    ...(compilation.constants === undefined ? {} : { constants: constantsPath }),
+  };
+  return `${JSON.stringify(manifest)}\n`;
+}

@@ -1,0 +1,195 @@
+/**
+ * Reading and adding at positions that are data. gather clamps its positions into range, so that it cannot read
+ * outside; scatter_add drops what is out of range. Each is the transpose of the other up to that difference, which
+ * the rules below make up for.
+ */
+
+import type { Builder } from "../builder.ts";
+import { type Dim, namedDim, sameShape } from "../dim.ts";
+import { forEachIndex, hostArray, offsetOf, roundTo } from "../host.ts";
+import type { Value } from "../module.ts";
+import { type KernelContext, type OpRecord, type Sample, TypeFault } from "../op.ts";
+import { indexType, printShape, scalarType, type TensorType, tensorType, type Type } from "../type.ts";
+import { axisAttr, expectOperandCount, fact, tensorAt } from "./check.ts";
+import { loadClamped } from "./indexing.ts";
+import { required } from "./make-rules.ts";
+import { elementAt, operandAt, tabulate } from "./tabulate.ts";
+
+export const gather: OpRecord<(x: Value, indices: Value, attrs: { readonly axis: number }) => Value> = {
+  doc: "x at the indices along an axis, clamped into range (0 if the axis is empty): result[a, i, c] = x[a, indices[i], c]",
+  operands: ["x", "indices"],
+  results: ["result"],
+  infer: (operands, attrs) => {
+    expectOperandCount(operands, 2);
+    const x = tensorAt(operands, 0, "x");
+    return [tensorType(x.dtype, gatheredShape(x, indicesAt(operands, 1), axisAttr(attrs, x.shape.length)))];
+  },
+  evaluate: (operands, attrs, [result]) => {
+    const [x, indices, axis] = [operandAt(operands, 0), operandAt(operands, 1), attrs["axis"] as number];
+    const [rank, size] = [indices.shape.length, x.shape[axis] ?? 0];
+    return [
+      tabulate(result, (index) => {
+        const position = elementAt(indices, index.slice(axis, axis + rank));
+        if (size === 0) return 0;
+        return elementAt(x, index.toSpliced(axis, rank, Math.min(Math.max(position, 0), size - 1)));
+      }),
+    ];
+  },
+  compute: {
+    form: "map",
+    at: (b, context, index) => {
+      const [x, indices] = context.operands;
+      if (x === undefined || indices === undefined) throw new RangeError("gather has two operands");
+      const axis = axisAttr(context.attrs, x.shape.length);
+      const rank = indices.shape.length;
+      const raw = context.load(1, index.slice(axis, axis + rank));
+      const position = b.cast(b.max(raw, b.constantOf(scalarType(indices.dtype), 0)), { dtype: "index" });
+      return loadClamped(b, x, position, x.shape[axis] ?? 0, (at) => context.load(0, index.toSpliced(axis, rank, at)));
+    },
+  },
+  derivative: {
+    linear: [0],
+    transpose: (b, cotangents, operands, [x], attrs) => {
+      if (x === undefined) throw new RangeError("the type of x is missing");
+      const axis = axisAttr(attrs, x.shape.length);
+      const indices = clampedIndices(b, required(operands, 1), x.shape[axis] ?? 0);
+      return [b.scatterAdd(b.constantOf(x, 0), indices, required(cotangents, 0), { axis }), undefined];
+    },
+  },
+  samples: [
+    ...gatherSamples([5, 3], [namedDim("N")], 0),
+    ...gatherSamples([2, namedDim("N")], [2, 2], 1),
+    ...gatherSamples([2, 4, 3], [], 1),
+  ],
+};
+
+export const scatterAdd: OpRecord<(base: Value, indices: Value, updates: Value, attrs: { readonly axis: number }) => Value> = {
+  doc: "base with result[a, indices[i], c] += updates[a, i, c] for every i, in order; indices out of range are dropped",
+  operands: ["base", "indices", "updates"],
+  results: ["result"],
+  infer: (operands, attrs) => {
+    expectOperandCount(operands, 3);
+    const [base, indices, updates] = [tensorAt(operands, 0, "base"), indicesAt(operands, 1), tensorAt(operands, 2, "updates")];
+    const expected = gatheredShape(base, indices, axisAttr(attrs, base.shape.length));
+    if (base.dtype === "bool" || base.dtype !== updates.dtype || !sameShape(updates.shape, expected)) {
+      throw new TypeFault("the updates of a scatter_add are shaped like a gather from base", [
+        fact("base", base), fact("indices", indices), fact("updates", updates), `a gather would be ${base.dtype}${printShape(expected)}`,
+      ]);
+    }
+    return [base];
+  },
+  evaluate: (operands, attrs) => {
+    const [base, indices, updates] = [operandAt(operands, 0), operandAt(operands, 1), operandAt(operands, 2)];
+    const axis = attrs["axis"] as number;
+    const result = hostArray(base.dtype, base.shape, base.data);
+    forEachIndex(updates.shape, (index, offset) => {
+      const position = elementAt(indices, index.slice(axis, axis + indices.shape.length));
+      if (position < 0 || position >= (base.shape[axis] ?? 0)) return;
+      const at = offsetOf(base.shape, index.toSpliced(axis, indices.shape.length, position));
+      result.data[at] = roundTo(base.dtype, (result.data[at] ?? 0) + (updates.data[offset] ?? 0));
+    });
+    return [result];
+  },
+  compute: { form: "kernel", body: scatterBody },
+  derivative: {
+    linear: [0, 2],
+    transpose: (b, cotangents, [base, indices, updates], [baseType], attrs) => {
+      if (baseType === undefined) throw new RangeError("the type of base is missing");
+      const cotangent = required(cotangents, 0);
+      const axis = axisAttr(attrs, baseType.shape.length);
+      return [
+        base === undefined ? cotangent : undefined,
+        undefined,
+        updates === undefined ? gatherOrZero(b, cotangent, required([indices], 0), baseType, axis) : undefined,
+      ];
+    },
+  },
+  samples: [
+    ...scatterSamples([5, 3], [namedDim("N")], [namedDim("N"), 3], 0),
+    ...scatterSamples([2, namedDim("N")], [2, 2], [2, 2, 2], 1),
+    ...scatterSamples([4], [], [], 0),
+  ],
+};
+
+/** Copies base, then adds the updates one after the other: rows may meet, so their order is kept. */
+function scatterBody(b: Builder, context: KernelContext): void {
+  const [base, indices, updates] = context.operands;
+  const [buffer] = context.buffers;
+  if (base === undefined || indices === undefined || updates === undefined || buffer === undefined) throw new RangeError("scatter_add has three operands");
+  const axis = axisAttr(context.attrs, base.shape.length);
+  const rank = indices.shape.length;
+  b.parallel({ extents: base.shape }, [
+    b.region(base.shape.map(() => indexType), (index) => {
+      b.store(buffer, context.load(0, index), index);
+      return [];
+    }),
+  ]);
+  loopNest(b, updates.shape, (index) => {
+    const raw = context.load(1, index.slice(axis, axis + rank));
+    const position = b.cast(raw, { dtype: "index" });
+    const isBelow = b.lt(position, b.index(base.shape[axis] ?? 0));
+    const isInRange = b.and(b.ge(raw, b.constantOf(scalarType(indices.dtype), 0)), isBelow);
+    const target = index.toSpliced(axis, rank, position);
+    const addOne = b.region([], () => {
+      b.store(buffer, b.add(b.load(buffer, target), context.load(2, index)), target);
+      return [];
+    });
+    b.if(isInRange, {}, [addOne, b.region([], () => [])]);
+  });
+}
+
+/** Serial loops over a shape, the last axis innermost. */
+function loopNest(b: Builder, shape: readonly Dim[], body: (index: readonly Value[]) => void, outer: readonly Value[] = []): void {
+  const [size, ...inner] = shape;
+  if (size === undefined) return body(outer);
+  b.for(b.index(0), b.index(size), b.index(1), [], { kind: "serial" }, [
+    b.region([indexType], ([counter]) => {
+      loopNest(b, inner, body, [...outer, required([counter], 0)]);
+      return [];
+    }),
+  ]);
+}
+
+/** The indices as gather reads them. */
+function clampedIndices(b: Builder, indices: Value, size: Dim): Value {
+  const { dtype, shape } = tensorAt([indices.type], 0, "indices");
+  const last = b.sub(b.size({ size, dtype }), 1);
+  return b.min(b.max(indices, 0), b.broadcast(last, { shape, axes: [] }));
+}
+
+/**
+ * Like gather, but 0 for indices out of range: with a row of zeros at either end, that is what clamping finds. An
+ * index that wraps around when 1 is added finds a row of zeros too.
+ */
+function gatherOrZero(b: Builder, x: Value, indices: Value, { shape }: TensorType, axis: number): Value {
+  const ends = shape.map((_, i) => (i === axis ? 1 : 0));
+  const padded = b.pad(x, { low: ends, high: ends, interior: shape.map(() => 0), value: 0 });
+  return b.gather(padded, b.add(indices, 1), { axis });
+}
+
+function gatheredShape(x: TensorType, indices: TensorType, axis: number): readonly Dim[] {
+  return x.shape.toSpliced(axis, 1, ...indices.shape);
+}
+
+function indicesAt(operands: readonly Type[], position: number): TensorType {
+  const indices = tensorAt(operands, position, "indices");
+  if (indices.dtype !== "i32" && indices.dtype !== "u32") throw new TypeFault("indices must be i32 or u32", [fact("indices", indices)], "cast them");
+  return indices;
+}
+
+function gatherSamples(x: readonly Dim[], indices: readonly Dim[], axis: number): readonly Sample[] {
+  return (["f32", "f64"] as const).map((dtype) => ({
+    operands: [tensorType(dtype, x), tensorType("i32", indices)],
+    attrs: { axis },
+    ranges: [[-2, 2], [-2, 6]],
+  }));
+}
+
+function scatterSamples(base: readonly Dim[], indices: readonly Dim[], updates: readonly Dim[], axis: number): readonly Sample[] {
+  return (["f32", "f64"] as const).map((dtype) => ({
+    operands: [tensorType(dtype, base), tensorType("i32", indices), tensorType(dtype, updates)],
+    attrs: { axis },
+    ranges: [[0.5, 2], [-2, 6], [0.5, 2]],
+    ulp: 16,
+  }));
+}

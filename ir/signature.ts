@@ -1,0 +1,63 @@
+/**
+ * The signature of an entry point: how the trees that a caller passes and gets map to the flat parameters and results
+ * of a function. The leaves of all parameters, left to right, are the function's parameters; its results are the
+ * leaves of `result` and then one for each mutation.
+ */
+
+import type { Dim } from "./dim.ts";
+import type { Span } from "./module.ts";
+import type { TensorType } from "./type.ts";
+
+export interface Signature {
+  /** The exported name; the function of the same name is in the module. */
+  readonly name: string;
+  readonly dims: readonly NamedDim[];
+  readonly parameters: readonly Parameter[];
+  readonly result: SignatureTree;
+  readonly mutations: readonly FieldWrite[];
+  readonly guards: readonly DimGuard[];
+  /** The doc comment of the source, without its stars. */
+  readonly doc: string | undefined;
+  readonly span: Span;
+}
+
+export interface NamedDim {
+  readonly name: string;
+  readonly min: number;
+  readonly max: number | undefined;
+}
+
+export interface Parameter {
+  readonly name: string;
+  readonly tree: SignatureTree;
+  readonly donated: boolean;
+}
+
+export type SignatureTree =
+  | { readonly kind: "tensor"; readonly type: TensorType }
+  /** A JavaScript number, carried as a tensor of rank 0. */
+  | { readonly kind: "number"; readonly type: TensorType }
+  /** A tuple, or an array of known length. */
+  | { readonly kind: "array"; readonly items: readonly SignatureTree[] }
+  | { readonly kind: "object"; readonly fields: readonly Field[]; /** The interface or class it was declared as. */ readonly declared: string | undefined };
+
+export interface Field {
+  readonly name: string;
+  readonly tree: SignatureTree;
+  readonly doc: string | undefined;
+}
+
+/** An assignment to a field of a parameter object, which the caller sees after the call. */
+export interface FieldWrite {
+  /** From the arguments: [0, "running", "mean"]. */
+  readonly path: readonly (number | string)[];
+  readonly type: TensorType;
+}
+
+export interface DimGuard {
+  readonly left: Dim;
+  readonly relation: "==" | "<=" | "<";
+  readonly right: Dim;
+  readonly reason: string;
+  readonly spans: readonly Span[];
+}

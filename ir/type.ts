@@ -1,0 +1,91 @@
+/**
+ * Types of values at both levels of the IR.
+ *
+ * Tensor level: `f32[N,784]`, a dense array whose dims may be named. Kernel level: `f32` and `index`, scalars that
+ * live in registers; `f32x16`, a vector of lanes; `global f32[N,784]` and `local f32[64]`, memory that is loaded
+ * from and stored to by index.
+ */
+
+import { type Dim, printDim, sameShape } from "./dim.ts";
+
+export const dtypes = ["f64", "f32", "f16", "bf16", "i64", "i32", "i8", "u32", "u8", "bool"] as const;
+
+export type DType = (typeof dtypes)[number];
+
+/** Element types of the kernel level: `index` is the target's address arithmetic type. */
+export type ScalarDType = DType | "index";
+
+export interface TensorType {
+  readonly kind: "tensor";
+  readonly dtype: DType;
+  readonly shape: readonly Dim[];
+}
+
+export interface ScalarType {
+  readonly kind: "scalar";
+  readonly dtype: ScalarDType;
+  /** 1 for a scalar, more for a vector. */
+  readonly lanes: number;
+}
+
+/** Where a buffer lives: the device's memory, or one grid item's own scratch (registers or stack). */
+export type Space = "global" | "local";
+
+export interface BufferType {
+  readonly kind: "buffer";
+  readonly space: Space;
+  readonly dtype: DType;
+  readonly shape: readonly Dim[];
+}
+
+export type Type = TensorType | ScalarType | BufferType;
+
+export function tensorType(dtype: DType, shape: readonly Dim[]): TensorType {
+  return { kind: "tensor", dtype, shape };
+}
+
+export function scalarType(dtype: ScalarDType, lanes = 1): ScalarType {
+  return { kind: "scalar", dtype, lanes };
+}
+
+export function bufferType(space: Space, dtype: DType, shape: readonly Dim[]): BufferType {
+  return { kind: "buffer", space, dtype, shape };
+}
+
+export const indexType: ScalarType = scalarType("index");
+
+export function sameType(left: Type, right: Type): boolean {
+  return printType(left) === printType(right);
+}
+
+export function sameTensorShape(left: TensorType, right: TensorType): boolean {
+  return sameShape(left.shape, right.shape);
+}
+
+export function printShape(shape: readonly Dim[]): string {
+  return `[${shape.map(printDim).join(",")}]`;
+}
+
+export function printType(type: Type): string {
+  switch (type.kind) {
+    case "tensor": return `${type.dtype}${printShape(type.shape)}`;
+    case "scalar": return type.lanes === 1 ? type.dtype : `${type.dtype}x${type.lanes}`;
+    case "buffer": return `${type.space} ${type.dtype}${printShape(type.shape)}`;
+  }
+}
+
+const bytes: Readonly<Record<DType, number>> = {
+  f64: 8, f32: 4, f16: 2, bf16: 2, i64: 8, i32: 4, i8: 1, u32: 4, u8: 1, bool: 1,
+};
+
+export function bytesOf(dtype: DType): number {
+  return bytes[dtype];
+}
+
+export function isFloat(dtype: ScalarDType): boolean {
+  return dtype === "f64" || dtype === "f32" || dtype === "f16" || dtype === "bf16";
+}
+
+export function isInteger(dtype: ScalarDType): boolean {
+  return !isFloat(dtype) && dtype !== "bool";
+}

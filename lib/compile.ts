@@ -1,0 +1,103 @@
+/**
+ * From a module to Programs: the whole road after the frontend, the same for `tsdlc build` and for jit.
+ *
+ * Pure: it returns kernel texts, and whoever called it runs a C compiler on them or hands them to a driver.
+ */
+
+import { cTarget } from "../codegen/c.ts";
+import { emitFile } from "../codegen/emit.ts";
+import { sourcesOf, summaryOf, writeProgram } from "../codegen/program.ts";
+import type { Target } from "../codegen/target.ts";
+import { wgslTarget } from "../codegen/wgsl.ts";
+import { findFunction, type Module } from "../ir/module.ts";
+import type { Signature } from "../ir/signature.ts";
+import { ConstantPool } from "../passes/constant-pool.ts";
+import { findLimits, type Limits } from "../passes/limits.ts";
+import { kernelPipeline, type Observer, runPasses, tensorPipeline } from "../passes/pipeline.ts";
+import { planMemory } from "../passes/plan-memory.ts";
+import type { Program } from "tsdlc-runtime/program";
+
+/** All functions for one kind of machine. */
+export interface CompiledTier {
+  /** "cpu-x86-64-v4". */
+  readonly name: string;
+  readonly target: "cpu" | "cuda" | "wgsl";
+  /** CPU features that the machine must have, as the runtime spells them. */
+  readonly requires: readonly string[];
+  /** The kernels of all functions, in the target's language. */
+  readonly source: string;
+  /** What the C compiler is given besides the file names. */
+  readonly flags: readonly string[];
+  readonly programs: readonly Program[];
+  /** The module that the source is a print of. */
+  readonly module: Module;
+}
+
+export interface Compilation {
+  readonly tiers: readonly CompiledTier[];
+  /** Bytes of the constants that Programs refer to by offset; undefined when there are none. */
+  readonly constants: Uint8Array | undefined;
+}
+
+export interface CompileOptions {
+  /** Names of tiers: see `cpuTiers` in passes/limits.ts. */
+  readonly tiers: readonly string[];
+  readonly observe?: Observer;
+}
+
+/**
+ * The functions that signatures name, compiled for each tier. Throws a PassError that carries a reproducer when a
+ * pass fails.
+ */
+export function compileModule(module: Module, signatures: readonly Signature[], options: CompileOptions): Compilation {
+  const entries = signatures.map(({ name }) => name);
+  const simplified = runPasses(module, tensorPipeline, { entries }, options.observe);
+  const constants = new ConstantPool();
+  const tiers = options.tiers.map((tier) => compileTier(simplified, signatures, findLimits(tier), constants, options.observe));
+  return { tiers, constants: constants.bytes };
+}
+
+function compileTier(module: Module, signatures: readonly Signature[], limits: Limits, constants: ConstantPool, observer: Observer | undefined): CompiledTier {
+  const entries = signatures.map(({ name }) => name);
+  const scheduled = runPasses(module, kernelPipeline, { entries, limits }, observer);
+  const programs = signatures.map((signature) => {
+    const plan = planMemory(findFunction(scheduled, signature.name), donatedLeaves(signature), constants);
+    return writeProgram(scheduled, signature, plan);
+  });
+  const kernels = programs.flatMap((program, i) =>
+    program.kernels.map(({ entry }) => {
+      const func = findFunction(scheduled, entry);
+      return { func, dims: signatures[i]?.dims.map(({ name }) => name) ?? [], comment: [summaryOf(func), ...sourcesOf(func)] };
+    }));
+  const { tier, target, requires, flags } = limits;
+  return { name: tier, target, requires, flags, source: emitFile(targetOf(limits), kernels), programs, module: scheduled };
+}
+
+function targetOf(limits: Limits): Target {
+  switch (limits.target) {
+    case "cpu": return cTarget;
+    case "wgsl": return wgslTarget;
+    case "cuda": throw new RangeError("there is no code generator for cuda in this version; use cpu");
+  }
+}
+
+/** Positions among the leaves of all parameters. */
+function donatedLeaves(signature: Signature): ReadonlySet<number> {
+  const donated = new Set<number>();
+  let leaf = 0;
+  for (const parameter of signature.parameters) {
+    const count = leafCount(parameter.tree);
+    if (parameter.donated) for (let i = 0; i < count; i++) donated.add(leaf + i);
+    leaf += count;
+  }
+  return donated;
+}
+
+function leafCount(tree: Signature["result"]): number {
+  switch (tree.kind) {
+    case "tensor":
+    case "number": return 1;
+    case "array": return tree.items.reduce((sum, item) => sum + leafCount(item), 0);
+    case "object": return tree.fields.reduce((sum, field) => sum + leafCount(field.tree), 0);
+  }
+}

@@ -1,0 +1,18 @@
+/**
+ * Which ops may be moved, merged and dropped. The op table needs no flag for it: memory is reached only through
+ * buffer values, and an op that gives no value back is there for what it does.
+ */
+
+import type { Op } from "../ir/module.ts";
+
+/** Whether an op without uses still matters: a store, a barrier, or regions that hold one. */
+export function hasEffect(op: Op): boolean {
+  if (op.regions.length === 0) return op.results.length === 0;
+  return op.regions.some((region) => region.ops.some(hasEffect));
+}
+
+/** Whether equal operands and attrs give equal results: no memory is made, read or written, and no region runs. */
+export function isPure(op: Op): boolean {
+  const isMemory = [...op.operands, ...op.results].some(({ type }) => type.kind === "buffer");
+  return op.regions.length === 0 && op.results.length > 0 && !isMemory;
+}

@@ -1,0 +1,79 @@
+/**
+ * What a target can do, as numbers that schedules read. Policy reads these and never a target's name.
+ *
+ * A tier is one kind of machine that a package carries code for; each has its own limits, kernels and Programs.
+ */
+
+export interface Limits {
+  /** Name of the tier: "cpu-x86-64-v4". */
+  readonly tier: string;
+  readonly target: "cpu" | "cuda" | "wgsl";
+  /** Bytes of a vector register that a schedule fills; 0 where lanes are threads. */
+  readonly vectorBytes: number;
+  /** Vector registers that a register block may use. */
+  readonly vectorRegisters: number;
+  /** Bytes that one thread can keep close: half of its second-level cache. */
+  readonly cacheBytes: number;
+  /** Buffers that one kernel may use. */
+  readonly buffers: number;
+  /** CPU features the machine must have, as the runtime spells them. */
+  readonly requires: readonly string[];
+  /** What the C compiler needs to be told. */
+  readonly flags: readonly string[];
+}
+
+const x86 = { target: "cpu", cacheBytes: 512 * 1024, buffers: 64 } as const;
+
+/**
+ * Integers wrap; a product and a sum are never joined behind our back (-ffp-contract=off), so that fused multiply-add
+ * happens exactly where the IR says so; nothing reads errno or floating-point traps.
+ */
+const cFlags = ["-std=gnu11", "-O3", "-fwrapv", "-ffp-contract=off", "-fno-math-errno", "-fno-trapping-math"];
+
+/** The CPU tiers a package can carry, widest first: the runtime takes the first whose features are there. */
+export const cpuTiers: readonly Limits[] = [
+  {
+    ...x86,
+    tier: "cpu-x86-64-v4",
+    vectorBytes: 64,
+    vectorRegisters: 32,
+    requires: ["avx512f", "avx512bw", "avx512cd", "avx512dq", "avx512vl", "avx2", "fma", "bmi2"],
+    flags: [...cFlags, "-march=x86-64-v4", "-mprefer-vector-width=512"],
+  },
+  {
+    ...x86,
+    tier: "cpu-x86-64-v3",
+    vectorBytes: 32,
+    vectorRegisters: 16,
+    requires: ["avx2", "fma", "bmi2"],
+    flags: [...cFlags, "-march=x86-64-v3"],
+  },
+  {
+    target: "cpu",
+    cacheBytes: 256 * 1024,
+    buffers: 64,
+    tier: "cpu-arm64",
+    vectorBytes: 16,
+    vectorRegisters: 32,
+    requires: ["neon"],
+    flags: [...cFlags, "-march=armv8-a"],
+  },
+];
+
+/** WebGPU's default limits: what every adapter grants without being asked. */
+export const wgslBase: Limits = {
+  tier: "wgsl-base",
+  target: "wgsl",
+  vectorBytes: 0,
+  vectorRegisters: 0,
+  cacheBytes: 16 * 1024,
+  buffers: 8,
+  requires: [],
+  flags: [],
+};
+
+export function findLimits(tier: string): Limits {
+  const found = [...cpuTiers, wgslBase].find((limits) => limits.tier === tier);
+  if (found === undefined) throw new RangeError(`there is no tier "${tier}"; there are ${cpuTiers.map((limits) => limits.tier).join(", ")}`);
+  return found;
+}

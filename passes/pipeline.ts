@@ -1,0 +1,117 @@
+/**
+ * The passes, the order in which they run, and the runner.
+ *
+ * A pass is a pure function from module to module. The runner verifies what each returns, and tells an observer what
+ * changed and how long it took. When a pass fails, the error carries the module just before it as text that starts
+ * with `// run: <pass>`: saved under test/golden, that text is the test of the repair.
+ */
+
+import { IrError } from "../ir/builder.ts";
+import type { Module, Span } from "../ir/module.ts";
+import { print } from "../ir/print.ts";
+import { verify, VerifyError } from "../ir/verify.ts";
+import { cse } from "./cse.ts";
+import { dce } from "./dce.ts";
+import { expandLoops } from "./expand-loops.ts";
+import { fuse } from "./fuse.ts";
+import type { Limits } from "./limits.ts";
+import { lower } from "./lower.ts";
+import { schedule } from "./schedule/schedule.ts";
+import { simplify } from "./simplify.ts";
+import { transform } from "./transform.ts";
+
+export interface Pass {
+  readonly name: string;
+  run(module: Module, context: PassContext): Module;
+}
+
+export interface PassContext {
+  /** What the target can do; passes that run before any target is chosen do not have it. */
+  readonly limits?: Limits;
+  /** Functions that are called from outside, which no pass removes. When absent, those that no other function names. */
+  readonly entries?: readonly string[];
+}
+
+export const passes = { transform, simplify, cse, dce, "expand-loops": expandLoops, fuse, lower, schedule } satisfies Readonly<Record<string, Pass>>;
+
+export type PassName = keyof typeof passes;
+
+/**
+ * From what a frontend makes to what can be fused: the same for every target. The second simplify finds what only cse
+ * made equal, as the operands of max(x, x).
+ */
+export const tensorPipeline: readonly PassName[] = ["transform", "simplify", "cse", "simplify", "dce"];
+
+/** From there to kernels of one tier. */
+export const kernelPipeline: readonly PassName[] = ["expand-loops", "fuse", "lower", "schedule", "simplify", "cse", "dce"];
+
+/** What must run before what, and why. Holds for each pipeline above (pipeline.test.ts). */
+export const orderings: readonly Ordering[] = [
+  { before: "transform", after: "simplify", because: "simplify drops stop_gradient, which transform must have seen" },
+  { before: "transform", after: "cse", because: "the forward part of each derivative repeats ops of its caller, and cse leaves one of them" },
+  { before: "simplify", after: "cse", because: "ops that differ in spelling alone become equal only after simplify" },
+  { before: "expand-loops", after: "fuse", because: "the counter of a for becomes ops that need kernels" },
+  { before: "transform", after: "fuse", because: "calls and derivatives are no kernels" },
+  { before: "fuse", after: "lower", because: "lower makes one kernel of each group" },
+  { before: "lower", after: "schedule", because: "schedule orders what lower says" },
+  { before: "cse", after: "dce", because: "cse and simplify leave what they replaced without uses, and dce takes it away" },
+];
+
+export interface Ordering {
+  readonly before: PassName;
+  readonly after: PassName;
+  readonly because: string;
+}
+
+/** Is told of each pass that ran; brings its own clock, because passes are pure and have none. */
+export interface Observer {
+  /** Milliseconds from any fixed moment. */
+  now(): number;
+  passed(report: PassReport): void;
+}
+
+export interface PassReport {
+  readonly pass: PassName;
+  readonly before: Module;
+  readonly after: Module;
+  /** Of the pass alone, without verification. */
+  readonly milliseconds: number;
+}
+
+/** A pass threw, or returned what the verifier rejects. The cause says what; `spans` where in the source, if it did. */
+export class PassError extends Error {
+  readonly pass: string;
+  /** The module just before the pass, as a golden test of that pass alone. */
+  readonly ir: string;
+  readonly spans: readonly Span[];
+  constructor(pass: string, before: Module, cause: unknown) {
+    super(`pass ${pass}: ${cause instanceof Error ? cause.message : String(cause)}`, { cause });
+    this.name = "PassError";
+    this.pass = pass;
+    this.ir = `// run: ${pass}\n${print(before, { spans: true })}`;
+    this.spans = cause instanceof IrError || cause instanceof VerifyError ? cause.spans : [];
+  }
+}
+
+/** Runs these passes in order, verifying after each. Throws a PassError. */
+export function runPasses(module: Module, names: readonly PassName[], context: PassContext = {}, observer?: Observer): Module {
+  let current = module;
+  for (const pass of names) {
+    const before = current;
+    const started = observer?.now() ?? 0;
+    try {
+      const after = passes[pass].run(before, context);
+      const milliseconds = (observer?.now() ?? 0) - started;
+      verify(after);
+      current = after;
+      observer?.passed({ pass, before, after, milliseconds });
+    } catch (error) {
+      throw new PassError(pass, before, error);
+    }
+  }
+  return current;
+}
+
+export function isPassName(name: string): name is PassName {
+  return Object.hasOwn(passes, name);
+}

@@ -1,0 +1,271 @@
+/**
+ * Plan memory: what buffers a function needs, when each is alive, and the steps that fill them.
+ *
+ * Needs: a scheduled function, whose ops are launches, reshapes and control flow. The plan is no IR but the skeleton
+ * of a Program: buffers with roles and lifetimes, counted in steps depth first. Sizes of named dims have no order
+ * before a call, so offsets are the runtime's business; what may share memory is decided here.
+ */
+
+import type { Dim } from "../ir/dim.ts";
+import { type Func, type Op, type Region, Value } from "../ir/module.ts";
+import { bytesOf, printType, type TensorType } from "../ir/type.ts";
+import { elementCount, mulDims, sameDim } from "../ir/dim.ts";
+import type { ConstantPool } from "./constant-pool.ts";
+
+export interface MemoryPlan {
+  readonly buffers: readonly PlannedBuffer[];
+  readonly steps: readonly PlannedStep[];
+  /** The buffer of each result of the function. */
+  readonly results: readonly number[];
+}
+
+export interface PlannedBuffer {
+  readonly type: TensorType;
+  readonly role: BufferRole;
+}
+
+export type BufferRole =
+  | { readonly kind: "parameter"; readonly leaf: number }
+  /** `reuses` is a donated parameter that nothing reads once this is written. */
+  | { readonly kind: "result"; readonly reuses: number | undefined }
+  | { readonly kind: "temporary"; readonly first: number; readonly last: number }
+  | { readonly kind: "alias"; readonly of: number }
+  /** Position in the pool. */
+  | { readonly kind: "constant"; readonly offset: number };
+
+export type PlannedStep =
+  | { readonly kind: "launch"; readonly kernel: string; readonly buffers: readonly number[] }
+  | { readonly kind: "copy"; readonly from: number; readonly to: number }
+  | { readonly kind: "if"; readonly condition: number; readonly then: readonly PlannedStep[]; readonly otherwise: readonly PlannedStep[] }
+  | { readonly kind: "loop"; readonly head: readonly PlannedStep[]; readonly condition: number; readonly body: readonly PlannedStep[] };
+
+/** `donated` holds positions of parameters whose memory results may take; constants are added to the pool. */
+export function planMemory(func: Func, donated: ReadonlySet<number>, constants: ConstantPool): MemoryPlan {
+  return new Planner(func, donated, constants).plan();
+}
+
+interface Draft {
+  readonly type: TensorType;
+  readonly leaf: number | undefined;
+  readonly aliasOf: number | undefined;
+  readonly constant?: number;
+  first: number;
+  last: number;
+  isWritten: boolean;
+}
+
+class Planner {
+  readonly #func: Func;
+  readonly #donated: ReadonlySet<number>;
+  readonly #drafts: Draft[] = [];
+  readonly #bufferOf = new Map<Value, number>();
+  /** Loops around the current step: what was made before a loop and is read in it lives until the loop ends. */
+  readonly #loops: { readonly start: number; readonly read: Set<number> }[] = [];
+  readonly #constants: ConstantPool;
+  #step = 0;
+
+  constructor(func: Func, donated: ReadonlySet<number>, constants: ConstantPool) {
+    this.#func = func;
+    this.#donated = donated;
+    this.#constants = constants;
+  }
+
+  plan(): MemoryPlan {
+    this.#func.body.parameters.forEach((parameter, leaf) => {
+      this.#bufferOf.set(parameter, this.#add({ type: tensorOf(parameter), leaf, aliasOf: undefined }));
+    });
+    const steps = this.#region(this.#func.body);
+    const results = this.#func.body.yields.map((value) => this.#buffer(value));
+    steps.push(...this.#separate(results));
+    return { buffers: this.#assignRoles(new Set(results.map((buffer) => this.#root(buffer)))), steps, results };
+  }
+
+  /**
+   * Gives a result memory of its own where it is another result's or a constant: two leaves of a tree that started
+   * as the same zeros must not be one storage when the caller donates the tree.
+   */
+  #separate(results: number[]): readonly PlannedStep[] {
+    const taken = new Set<number>();
+    return results.flatMap((buffer, i) => {
+      const root = this.#root(buffer);
+      if (!taken.has(root) && this.#draft(root).constant === undefined) {
+        taken.add(root);
+        return [];
+      }
+      const own = this.#add({ type: this.#draft(buffer).type, leaf: undefined, aliasOf: undefined });
+      results[i] = own;
+      return [this.#copy(buffer, own)];
+    });
+  }
+
+  #add(draft: Pick<Draft, "type" | "leaf" | "aliasOf" | "constant">): number {
+    this.#drafts.push({ ...draft, first: this.#step, last: this.#step, isWritten: false });
+    return this.#drafts.length - 1;
+  }
+
+  #region(region: Region): PlannedStep[] {
+    return region.ops.flatMap((op) => this.#op(op));
+  }
+
+  #op(op: Op): readonly PlannedStep[] {
+    switch (op.name) {
+      case "launch": return [this.#launch(op)];
+      case "reshape": {
+        const [operand] = op.operands;
+        const [result] = op.results;
+        if (operand !== undefined && result !== undefined) {
+          this.#bufferOf.set(result, this.#add({ type: tensorOf(result), leaf: undefined, aliasOf: this.#buffer(operand) }));
+        }
+        return [];
+      }
+      case "constant": {
+        const result = valueAt(op.results, 0);
+        const constant = this.#constants.add(tensorOf(result), op.attrs);
+        this.#bufferOf.set(result, this.#add({ type: tensorOf(result), leaf: undefined, aliasOf: undefined, constant }));
+        return [];
+      }
+      case "if": return this.#if(op);
+      case "while": return this.#while(op);
+      default: throw new Error(`${op.name} is no step of a program`);
+    }
+  }
+
+  #launch(op: Op): PlannedStep {
+    const inputs = op.operands.map((operand) => this.#read(operand));
+    const outputs = op.results.map((result) => this.#write(this.#define(result)));
+    this.#step++;
+    return { kind: "launch", kernel: String(op.attrs["callee"]), buffers: [...inputs, ...outputs] };
+  }
+
+  #if(op: Op): readonly PlannedStep[] {
+    const condition = this.#read(valueAt(op.operands, 0));
+    this.#step++;
+    const results = op.results.map((result) => this.#define(result));
+    const [then, otherwise] = op.regions.map((region) => [
+      ...this.#region(region),
+      ...region.yields.map((value, i) => this.#copy(this.#read(value), at(results, i))),
+    ]);
+    return [{ kind: "if", condition, then: then ?? [], otherwise: otherwise ?? [] }];
+  }
+
+  /** Carries have buffers of their own: written before the loop, and from what the body yields after each turn. */
+  #while(op: Op): readonly PlannedStep[] {
+    const [conditionRegion, bodyRegion] = op.regions;
+    if (conditionRegion === undefined || bodyRegion === undefined) throw new Error("a while has two regions");
+    const carries = op.results.map((result) => this.#define(result));
+    const before = op.operands.map((operand, i) => this.#copy(this.#read(operand), at(carries, i)));
+    this.#loops.push({ start: this.#step, read: new Set() });
+    const bind = (region: Region): void => region.parameters.forEach((parameter, i) => this.#bufferOf.set(parameter, at(carries, i)));
+    bind(conditionRegion);
+    bind(bodyRegion);
+    const head = this.#region(conditionRegion);
+    const condition = this.#read(valueAt(conditionRegion.yields, 0));
+    this.#step++;
+    const body = [...this.#region(bodyRegion), ...this.#carry(bodyRegion.yields, carries)];
+    const loop = this.#loops.pop();
+    for (const buffer of [...(loop?.read ?? []), ...carries]) this.#touch(buffer);
+    return [...before, { kind: "loop", head, condition, body }];
+  }
+
+  /** Copies all at once: what yields another carry is kept aside before that carry changes. */
+  #carry(yields: readonly Value[], carries: readonly number[]): readonly PlannedStep[] {
+    const steps: PlannedStep[] = [];
+    const sources = yields.map((value, i) => {
+      const from = this.#read(value);
+      const carry = carries.indexOf(this.#root(from));
+      if (carry < 0 || carry >= i) return from;
+      const aside = this.#add({ type: tensorOf(value), leaf: undefined, aliasOf: undefined });
+      steps.push(this.#copy(from, aside));
+      return aside;
+    });
+    sources.forEach((from, i) => {
+      if (from !== carries[i]) steps.push(this.#copy(from, at(carries, i)));
+    });
+    return steps;
+  }
+
+  #copy(from: number, to: number): PlannedStep {
+    this.#touch(from);
+    this.#write(to);
+    this.#step++;
+    return { kind: "copy", from, to };
+  }
+
+  #define(value: Value): number {
+    const buffer = this.#add({ type: tensorOf(value), leaf: undefined, aliasOf: undefined });
+    this.#bufferOf.set(value, buffer);
+    return buffer;
+  }
+
+  #write(buffer: number): number {
+    this.#touch(buffer);
+    this.#draft(this.#root(buffer)).isWritten = true;
+    return buffer;
+  }
+
+  #read(value: Value): number {
+    const buffer = this.#buffer(value);
+    this.#touch(buffer);
+    return buffer;
+  }
+
+  #touch(buffer: number): void {
+    const root = this.#root(buffer);
+    this.#draft(root).last = Math.max(this.#draft(root).last, this.#step);
+    for (const loop of this.#loops) if (this.#draft(root).first < loop.start) loop.read.add(root);
+  }
+
+  #buffer(value: Value): number {
+    const buffer = this.#bufferOf.get(value);
+    if (buffer === undefined) throw new Error(`a value of type ${printType(value.type)} has no buffer`);
+    return buffer;
+  }
+
+  #root(buffer: number): number {
+    const { aliasOf } = this.#draft(buffer);
+    return aliasOf === undefined ? buffer : this.#root(aliasOf);
+  }
+
+  #draft(buffer: number): Draft {
+    return at(this.#drafts, buffer);
+  }
+
+  #assignRoles(results: ReadonlySet<number>): readonly PlannedBuffer[] {
+    const taken = new Set<number>(results);
+    return this.#drafts.map(({ type, leaf, aliasOf, constant, first, last }, buffer): PlannedBuffer => {
+      if (constant !== undefined) return { type, role: { kind: "constant", offset: constant } };
+      if (leaf !== undefined) return { type, role: { kind: "parameter", leaf } };
+      if (aliasOf !== undefined) return { type, role: { kind: "alias", of: aliasOf } };
+      if (!results.has(buffer)) return { type, role: { kind: "temporary", first, last } };
+      return { type, role: { kind: "result", reuses: this.#donor(type, first, taken) } };
+    });
+  }
+
+  /** A donated parameter of the same size that was read for the last time before the result is first written. */
+  #donor(type: TensorType, first: number, taken: Set<number>): number | undefined {
+    const donor = this.#drafts.findIndex((draft, buffer) =>
+      draft.leaf !== undefined && this.#donated.has(draft.leaf) && !taken.has(buffer) && draft.last < first && sameDim(bytesOfType(draft.type), bytesOfType(type)));
+    if (donor < 0) return undefined;
+    taken.add(donor);
+    return this.#draft(donor).leaf;
+  }
+}
+
+export function bytesOfType(type: TensorType): Dim {
+  return mulDims(elementCount(type.shape), bytesOf(type.dtype));
+}
+
+function tensorOf(value: Value): TensorType {
+  if (value.type.kind !== "tensor") throw new Error(`expected a tensor, found ${printType(value.type)}`);
+  return value.type;
+}
+
+function valueAt(values: readonly Value[], position: number): Value {
+  return at(values, position);
+}
+
+function at<T>(items: readonly T[], position: number): T {
+  const item = items[position];
+  if (item === undefined) throw new RangeError(`there is no item ${position} of ${items.length}`);
+  return item;
+}

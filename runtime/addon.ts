@@ -1,0 +1,148 @@
+/**
+ * The native addon: its types, and the only place that loads it.
+ *
+ * npm may have been told not to run install scripts; then the addon is compiled here, once, at the first use. Two
+ * processes that start at the same time must not compile into one folder at once: the first takes a lock folder, the
+ * second waits for it to go.
+ */
+
+import { spawnSync } from "node:child_process";
+import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { createRequire } from "node:module";
+import { dirname, join } from "node:path";
+import type { DeviceBuffer } from "./device.ts";
+import { AddonError } from "./errors.ts";
+
+export interface NativeDevice {
+  readonly threads: number;
+  write(bytes: Uint8Array): DeviceBuffer;
+  read(buffer: DeviceBuffer, into: ArrayBuffer): Promise<ArrayBuffer>;
+  readSync(buffer: DeviceBuffer, into: ArrayBuffer): ArrayBuffer;
+  release(buffer: DeviceBuffer): void;
+  sync(): Promise<void>;
+  memory(): readonly [live: number, peak: number, cached: number];
+  trim(): void;
+  openLibrary(path: string): NativeLibrary;
+}
+
+declare const libraryBrand: unique symbol;
+
+export interface NativeLibrary {
+  readonly [libraryBrand]: true;
+}
+
+/** A plan in the form the addon reads; see native/src/plan.h for the meaning of the fields. */
+export interface PlanDescription {
+  readonly name: string;
+  readonly dims: Float64Array;
+  readonly kernels: readonly string[];
+  readonly grids: Float64Array;
+  readonly works: Float64Array;
+  readonly bufferKinds: Int32Array;
+  readonly bufferPositions: Float64Array;
+  readonly bufferBytes: Float64Array;
+  readonly resultBytes: Float64Array;
+  readonly resultReuses: Int32Array;
+  readonly parameterBytes: Float64Array;
+  readonly donated: Uint8Array;
+  readonly outputs: Int32Array;
+  readonly code: Int32Array;
+  readonly arenaBytes: number;
+  readonly work: number;
+}
+
+export interface NativePlan {
+  run(inputs: readonly DeviceBuffer[]): readonly DeviceBuffer[];
+}
+
+export interface Addon {
+  readonly Device: new (options: { threads?: number; cacheBytes?: number; limitBytes?: number }) => NativeDevice;
+  readonly Plan: new (device: NativeDevice, library: NativeLibrary, description: PlanDescription, constants?: DeviceBuffer) => NativePlan;
+  cpuFeatures(): string[];
+}
+
+const require = createRequire(import.meta.url);
+
+/** Longer than any compilation of the addon takes; a lock that is older was left behind. */
+const lockPatienceMilliseconds = 180_000;
+
+/** Loads the addon, compiling it first if that was never done. Throws AddonError. */
+export function loadAddon(): Addon {
+  const folder = addonFolder();
+  try {
+    return require("tsdlc-native") as Addon;
+  } catch (error) {
+    if (codeOf(error) !== "TSDLC_NOT_BUILT") {
+      throw new AddonError(
+        `the native addon of tsdlc-runtime cannot be loaded: ${messageOf(error)}\nIt was probably compiled for another system: run "npm rebuild tsdlc-native".`,
+        { cause: error },
+      );
+    }
+  }
+  underLock(join(folder, "build.lock"), () => {
+    // Another process may have finished it while this one waited.
+    if (!existsSync(join(folder, "build", "Release", "tsdlc_native.node"))) compile(folder);
+  });
+  return require("tsdlc-native") as Addon;
+}
+
+function addonFolder(): string {
+  try {
+    return dirname(require.resolve("tsdlc-native/package.json"));
+  } catch (error) {
+    throw new AddonError(`the package tsdlc-native is not installed: run "npm install tsdlc-runtime" again`, { cause: error });
+  }
+}
+
+function compile(folder: string): void {
+  process.stderr.write("tsdlc-runtime: compiling the native addon, once\n");
+  const cmakeJs = createRequire(join(folder, "package.json")).resolve("cmake-js/package.json");
+  const outcome = spawnSync(process.execPath, [join(dirname(cmakeJs), "bin", "cmake-js"), "compile", "--silent"], { cwd: folder, encoding: "utf8" });
+  if (outcome.status === 0) return;
+  const missing = [["cmake", "cmake"], ["c++", "g++"]].filter(([command = ""]) => spawnSync(command, ["--version"]).error !== undefined);
+  const said = `${outcome.stdout ?? ""}${outcome.stderr ?? ""}`.trim().split("\n").slice(-20).join("\n");
+  const advice = missing.length > 0
+    ? `${missing.map(([command]) => command).join(" and ")} cannot be found: install ${missing.map(([, name]) => name).join(" and ")} and try again (Debian and Ubuntu: apt install ${missing.map(([, name]) => name).join(" ")} make)`
+    : `run "npx cmake-js compile" in ${folder} to see all of it`;
+  throw new AddonError(`the native addon of tsdlc-runtime does not compile: ${advice}\n${said}`);
+}
+
+/** Runs `action` while no other process is inside; the lock is a folder because making one is atomic. */
+function underLock(lock: string, action: () => void): void {
+  const owner = join(lock, "pid");
+  const patience = Date.now() + lockPatienceMilliseconds;
+  for (;;) {
+    try {
+      mkdirSync(lock);
+      break;
+    } catch (error) {
+      if (codeOf(error) !== "EEXIST") throw new AddonError(`the native addon must be compiled, but ${dirname(lock)} cannot be written: ${messageOf(error)}`, { cause: error });
+      if (!isHeld(owner) || Date.now() > patience) rmSync(lock, { recursive: true, force: true });
+      else Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 100);
+    }
+  }
+  try {
+    writeFileSync(owner, String(process.pid));
+    action();
+  } finally {
+    rmSync(lock, { recursive: true, force: true });
+  }
+}
+
+/** Whether the process that made the lock is still there; one that has not written its number yet is. */
+function isHeld(owner: string): boolean {
+  try {
+    process.kill(Number(readFileSync(owner, "utf8")), 0);
+    return true;
+  } catch (error) {
+    return codeOf(error) === "ENOENT" || codeOf(error) === "EPERM";
+  }
+}
+
+function codeOf(error: unknown): unknown {
+  return typeof error === "object" && error !== null && "code" in error ? error.code : undefined;
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}

@@ -1,0 +1,104 @@
+/**
+ * Devices: where buffers live and programs run. The interface that every device implements, and how one is chosen.
+ *
+ * The one idea: everything queues. `run` returns handles of buffers that will be filled in the order of the calls;
+ * only reading waits. Implementations are imported when asked for, so that a browser never sees Node's.
+ */
+
+import { DeviceError } from "./errors.ts";
+import { deviceOption } from "./options.ts";
+import type { Plan } from "./plan.ts";
+import type { Program } from "./program.ts";
+
+declare const bufferBrand: unique symbol;
+
+/** An opaque reference to memory of one device; released by `Device.release` or when it is collected. */
+export interface DeviceBuffer {
+  readonly [bufferBrand]: true;
+}
+
+export interface MemoryUse {
+  /** Bytes in buffers that something still refers to. */
+  readonly bytesLive: number;
+  /** The most that `bytesLive` has been. */
+  readonly bytesPeak: number;
+  /** Bytes kept for the next buffers of their sizes. */
+  readonly bytesCached: number;
+}
+
+export interface Device {
+  /** Unique among open devices: "cpu". */
+  readonly name: string;
+  readonly kind: "cpu" | "cuda" | "webgpu";
+  /** What `Tier.requires` may ask for: "avx2", "avx512f", "neon". */
+  readonly features: ReadonlySet<string>;
+  /** Offsets of temporaries in an arena are multiples of this many bytes. */
+  readonly alignment: number;
+  /** A buffer that holds a copy of the bytes. Throws OutOfMemoryError. */
+  write(bytes: Uint8Array): DeviceBuffer;
+  /** The bytes, when the runs queued before have ended; rejects with the error of the run that should have made them. */
+  read(buffer: DeviceBuffer, bytes: number): Promise<ArrayBuffer>;
+  /** The same, blocking; absent where a device cannot. */
+  readSync?(buffer: DeviceBuffer, bytes: number): ArrayBuffer;
+  release(buffer: DeviceBuffer): void;
+  /** Opens the code of a tier; `constants` are copied to the device. */
+  load(code: string, constants?: Uint8Array): DeviceModule;
+  /** Resolves when everything queued so far has ended. */
+  sync(): Promise<void>;
+  memory(): MemoryUse;
+  /** Gives cached memory back to the system. */
+  trim(): void;
+}
+
+export interface DeviceModule {
+  prepare(program: Program, plan: Plan): PreparedPlan;
+}
+
+export interface PreparedPlan {
+  /**
+   * Queues one run. Takes a buffer for each parameter leaf and returns one for each result leaf; donated buffers are
+   * consumed. Throws SharedDonation, and consumes nothing, when a donated buffer is passed twice.
+   */
+  run(inputs: readonly DeviceBuffer[]): readonly DeviceBuffer[];
+}
+
+/** Thrown by `run`: the memory of a donated leaf is also passed as another leaf. */
+export class SharedDonation extends Error {
+  readonly donatedLeaf: number;
+  readonly otherLeaf: number;
+
+  constructor(donatedLeaf: number, otherLeaf: number) {
+    super("one storage is donated and passed twice");
+    this.donatedLeaf = donatedLeaf;
+    this.otherLeaf = otherLeaf;
+  }
+}
+
+/** Devices are shared by copies of this package, and each copy has its own class: the fields decide. */
+export function isSharedDonation(error: unknown): error is SharedDonation {
+  return error instanceof Error && "donatedLeaf" in error && "otherLeaf" in error;
+}
+
+/**
+ * Opens a device: the one named, else the one TSDLC_DEVICE names, else the first that is there. Throws DeviceError when
+ * the named one is not; there is no fallback from a name.
+ */
+export async function device(name: string | undefined = deviceOption()): Promise<Device> {
+  switch (name) {
+    case undefined:
+    case "cpu":
+      return (await import("./cpu-device.ts")).cpuDevice();
+    case "cuda":
+    case "webgpu":
+      throw new DeviceError(
+        `the device ${name} is not there: this version of tsdlc-runtime runs on the cpu; ask for "cpu", or for no device (TSDLC_DEVICE unset)`,
+      );
+    default:
+      throw new DeviceError(`there is no device "${name}": the names are cpu, cuda and webgpu`);
+  }
+}
+
+/** Memory of the device in use. */
+export async function memory(): Promise<MemoryUse> {
+  return (await device()).memory();
+}

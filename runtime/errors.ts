@@ -1,0 +1,53 @@
+/**
+ * Every error the runtime throws on purpose, one class for each thing a caller may want to tell apart. A message says
+ * where, the facts with numbers, and what to do; nothing was changed and every handle is still valid after any of them.
+ */
+
+export class TsdlcError extends Error {
+  override get name(): string {
+    return this.constructor.name;
+  }
+}
+
+/** An argument of a call has the wrong shape, dtype, length, tree or device, or breaks a condition of the program. */
+export class ArgumentError extends TsdlcError {}
+
+/** A tensor was used after it was disposed of or donated. */
+export class HandleError extends TsdlcError {}
+
+/** The device asked for is not there, or cannot do what was asked. */
+export class DeviceError extends TsdlcError {}
+
+/** A queued run failed; thrown where its results are read. */
+export class RunError extends TsdlcError {}
+
+/** There is no memory for a buffer. The process and all other handles go on. */
+export class OutOfMemoryError extends RunError {}
+
+/** A package cannot be loaded; one of the classes below, or a package that contradicts itself. */
+export class PackageError extends TsdlcError {}
+
+/** A file of the package is missing or ends too early. */
+export class PackageTruncatedError extends PackageError {}
+
+/** The folder holds no package of tsdlc, or one that no tier of this machine can run. */
+export class PackageForeignError extends PackageError {}
+
+/** The package was written for another version of the Program format. */
+export class PackageVersionError extends PackageError {}
+
+/** The native addon cannot be compiled or loaded. */
+export class AddonError extends TsdlcError {}
+
+/** There is no C compiler on this machine. */
+export class CompilerMissingError extends TsdlcError {}
+
+/** The C compiler refused a source; `sourcePath` is where it was kept. */
+export class CompileError extends TsdlcError {
+  readonly sourcePath: string;
+
+  constructor(message: string, sourcePath: string) {
+    super(message);
+    this.sourcePath = sourcePath;
+  }
+}

@@ -1,0 +1,49 @@
+/**
+ * What the environment says: the only place that reads it. A browser has no environment and gets the defaults.
+ *
+ * | variable       | meaning                                                        |
+ * |----------------|----------------------------------------------------------------|
+ * | TSDLC_DEVICE   | the device to use where a program does not name one            |
+ * | TSDLC_THREADS  | threads of the cpu device, the calling one included            |
+ * | TSDLC_CACHE    | folder of compiled kernels, else tsdlc in XDG_CACHE_HOME or ~/.cache |
+ * | CC             | the C compiler, with flags if any, else cc                     |
+ */
+
+import { TsdlcError } from "./errors.ts";
+
+function variable(name: string): string | undefined {
+  const host = (globalThis as { process?: { env?: Record<string, string | undefined> } }).process;
+  const value = host?.env?.[name];
+  return value === undefined || value === "" ? undefined : value;
+}
+
+export function deviceOption(): string | undefined {
+  return variable("TSDLC_DEVICE");
+}
+
+/** The number of threads asked for; throws when it is not a number of threads. */
+export function threadsOption(): number | undefined {
+  const text = variable("TSDLC_THREADS");
+  if (text === undefined) return undefined;
+  const threads = Number(text);
+  if (!Number.isInteger(threads) || threads < 1 || threads > 1024) {
+    throw new TsdlcError(`TSDLC_THREADS is "${text}": it must be a whole number from 1 to 1024`);
+  }
+  return threads;
+}
+
+/** The folder for compiled kernels, or undefined when not even a home folder is known. */
+export function cacheOption(): string | undefined {
+  const cache = variable("TSDLC_CACHE");
+  if (cache !== undefined) return cache;
+  const shared = variable("XDG_CACHE_HOME");
+  if (shared !== undefined) return `${shared}/tsdlc`;
+  const home = variable("HOME");
+  return home === undefined ? undefined : `${home}/.cache/tsdlc`;
+}
+
+/** The C compiler as a command and its first arguments. */
+export function compilerOption(): readonly [command: string, ...flags: string[]] {
+  const [command, ...flags] = (variable("CC") ?? "cc").trim().split(/\s+/);
+  return [command ?? "cc", ...flags];
+}

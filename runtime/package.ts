@@ -1,0 +1,100 @@
+/**
+ * Packages: from the folder that `tsdlc build` wrote to functions.
+ *
+ * A package holds the same programs for several kinds of machines (tiers). The best one that this machine can run is
+ * opened; the others are never read. `loadPrograms` is the half that needs no folder, for programs made in this process.
+ */
+
+import { callable, type Callable, type TensorMaker } from "./callable.ts";
+import { type Device, device } from "./device.ts";
+import { PackageError, PackageForeignError, PackageTruncatedError } from "./errors.ts";
+import { checkFormat, checkProgram } from "./program-check.ts";
+import type { PackageManifest, Program, Tier } from "./program.ts";
+
+export type Functions = Readonly<Record<string, Callable>>;
+
+export interface LoadOptions {
+  /** Else the one that TSDLC_DEVICE names, else the first that is there. */
+  readonly device?: Device;
+  readonly makeTensor?: TensorMaker;
+}
+
+export interface ProgramSource {
+  readonly programs: readonly Program[];
+  /** Path of the code that holds the kernels of all programs. */
+  readonly code: string;
+  readonly constants?: Uint8Array;
+}
+
+/**
+ * Loads a built package from its folder. Throws PackageTruncatedError, PackageForeignError, PackageVersionError or
+ * PackageError, each saying what is wrong with which file and what to do.
+ */
+export async function loadPackage(folder: URL | string, options: LoadOptions = {}): Promise<Functions> {
+  const { readFile } = await import("node:fs/promises");
+  const { fileURLToPath } = await import("node:url");
+  const { join } = await import("node:path");
+  const path = typeof folder === "string" && !folder.startsWith("file:") ? folder : fileURLToPath(folder);
+  const read = async (name: string): Promise<Uint8Array> => {
+    try {
+      return await readFile(join(path, name));
+    } catch (error) {
+      throw new PackageTruncatedError(`the package ${path} has no ${name}: build it again, or copy all of its folder`, { cause: error });
+    }
+  };
+
+  const manifest = parseManifest(new TextDecoder().decode(await read("program.json")), join(path, "program.json"));
+  const target = options.device ?? (await device());
+  const tier = pickTier(manifest.tiers, target, path);
+  if (tier.programs.length !== manifest.functions.length) {
+    throw new PackageError(`the package ${path} is broken: the tier ${tier.name} has ${tier.programs.length} programs for ${manifest.functions.length} functions; build it again`);
+  }
+  const constants = manifest.constants === undefined ? undefined : await read(manifest.constants);
+  return bindPrograms(
+    { programs: tier.programs, code: join(path, tier.code), ...(constants === undefined ? {} : { constants }) },
+    target,
+    options.makeTensor,
+  );
+}
+
+/** The functions of programs that are in memory, by name. */
+export async function loadPrograms(source: ProgramSource, options: LoadOptions = {}): Promise<Functions> {
+  return bindPrograms(source, options.device ?? (await device()), options.makeTensor);
+}
+
+/** The same on an open device. */
+export function bindPrograms(source: ProgramSource, target: Device, make?: TensorMaker): Functions {
+  for (const program of source.programs) checkProgram(program, `the program ${program.name}`);
+  const module = target.load(source.code, source.constants);
+  return Object.fromEntries(source.programs.map((program) => [program.name, callable(program, module, target, make)]));
+}
+
+function parseManifest(text: string, path: string): PackageManifest {
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch (error) {
+    // A whole manifest starts and ends with a brace: which end is wrong tells a cut file from another kind of file.
+    if (!text.trimStart().startsWith("{")) throw new PackageForeignError(`${path} was not written by tsdlc: it is not JSON`, { cause: error });
+    throw new PackageTruncatedError(`${path} ends too early, after ${text.length} characters: build the package again, or copy it again`, { cause: error });
+  }
+  checkFormat(value, path);
+  const manifest = value as PackageManifest;
+  if (!Array.isArray(manifest.functions) || !Array.isArray(manifest.tiers)) throw new PackageError(`${path} is broken: it has no functions or no tiers; build the package again`);
+  return manifest;
+}
+
+/** The tier that asks for the most of what the device has. */
+function pickTier(tiers: readonly Tier[], target: Device, path: string): Tier {
+  const kind = target.kind === "webgpu" ? "wgsl" : target.kind;
+  const candidates = tiers.filter((tier) => tier.target === kind);
+  const runnable = candidates.filter(({ requires }) => requires.every((feature) => target.features.has(feature)));
+  const best = runnable.reduce<Tier | undefined>((chosen, tier) => (chosen === undefined || tier.requires.length > chosen.requires.length ? tier : chosen), undefined);
+  if (best !== undefined) return best;
+  const reasons = candidates.map(({ name, requires }) => `${name} needs ${requires.filter((feature) => !target.features.has(feature)).join(", ")}`);
+  throw new PackageForeignError(
+    candidates.length === 0
+      ? `the package ${path} has no kernels for ${target.name}, only for ${[...new Set(tiers.map((tier) => tier.target))].join(", ") || "nothing"}: build it with --target ${kind}`
+      : `the package ${path} cannot run on this machine: ${reasons.join("; ")}: build it on this machine`,
+  );
+}

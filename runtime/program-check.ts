@@ -1,0 +1,87 @@
+/**
+ * What a program must be before it is trusted: the right format and version, and no index that points nowhere.
+ *
+ * A package is a file that anybody may have written or cut; every later stage relies on the indexes being good.
+ */
+
+import { isDType } from "./dtype.ts";
+import { PackageForeignError, PackageError, PackageVersionError } from "./errors.ts";
+import { type BufferSpec, type Program, programFormat, programVersion, type Step } from "./program.ts";
+import { leavesOf, parameterLeaves } from "./tree.ts";
+
+/** Throws unless an object says that it is of our format and version. `where` names it in the message. */
+export function checkFormat(value: unknown, where: string): void {
+  const { format, version, producer } = (typeof value === "object" && value !== null ? value : {}) as Readonly<Record<string, unknown>>;
+  if (format !== programFormat) {
+    throw new PackageForeignError(`${where} was not written by tsdlc: its format is ${JSON.stringify(format) ?? "missing"}, not "${programFormat}"`);
+  }
+  if (version === programVersion) return;
+  const by = typeof producer === "string" ? ` (written by ${producer})` : "";
+  const advice = typeof version === "number" && version > programVersion
+    ? `update tsdlc-runtime: npm install tsdlc-runtime@latest`
+    : `build the package again with the tsdlc that belongs to this tsdlc-runtime`;
+  throw new PackageVersionError(`${where} has version ${JSON.stringify(version) ?? "none"} of the format${by}; this tsdlc-runtime reads version ${programVersion}: ${advice}`);
+}
+
+/** Throws PackageError when an index of the program is out of range, naming what it should have pointed to. */
+export function checkProgram(program: Program, where: string): void {
+  checkFormat(program, where);
+  const broken = (what: string): PackageError => new PackageError(`${where} is broken: ${what}; build it again`);
+  const require = (index: number | undefined, count: number, what: string): void => {
+    if (index === undefined || !Number.isInteger(index) || index < 0 || index >= count) throw broken(`there is no ${what} ${index}`);
+  };
+  for (const part of ["dims", "parameters", "guards", "buffers", "kernels", "steps", "resultBuffers", "mutations"] as const) {
+    if (!Array.isArray(program[part])) throw broken(`it has no list of ${part}`);
+  }
+  const leaves = parameterLeaves(program.parameters);
+  const count = program.buffers.length;
+  program.buffers.forEach((buffer, index) => checkBuffer(buffer, index));
+  const results = leavesOf(program.result, 0, "").length;
+  if (program.resultBuffers.length < results) throw broken(`${results} results have ${program.resultBuffers.length} buffers`);
+  for (const index of program.resultBuffers) {
+    require(index, count, "buffer");
+    if (rootOf(index)?.role.kind === "temporary") throw broken(`result buffer ${index} is a temporary`);
+  }
+  for (const { result } of program.mutations) require(result, program.resultBuffers.length, "result");
+  program.steps.forEach(checkStep);
+
+  function checkBuffer({ dtype, role }: BufferSpec, index: number): void {
+    if (!isDType(dtype)) throw broken(`buffer ${index} has the dtype ${JSON.stringify(dtype)}`);
+    if (role.kind === "parameter") require(role.leaf, leaves.length, "parameter leaf");
+    if (role.kind === "result" && role.reuses !== undefined) {
+      require(role.reuses, leaves.length, "parameter leaf");
+      if (program.parameters[leaves[role.reuses]?.parameter ?? -1]?.donated !== true) throw broken(`buffer ${index} reuses leaf ${role.reuses}, which is not donated`);
+    }
+    if (role.kind === "alias") require(role.of, index, "earlier buffer");
+  }
+
+  function rootOf(index: number): BufferSpec | undefined {
+    const buffer = program.buffers[index];
+    return buffer?.role.kind === "alias" ? rootOf(buffer.role.of) : buffer;
+  }
+
+  function checkStep(step: Step): void {
+    switch (step.kind) {
+      case "launch":
+        require(step.kernel, program.kernels.length, "kernel");
+        for (const buffer of step.buffers) require(buffer, count, "buffer");
+        return;
+      case "copy":
+        require(step.from, count, "buffer");
+        require(step.to, count, "buffer");
+        return;
+      case "if":
+        require(step.condition, count, "buffer");
+        step.then.forEach(checkStep);
+        step.otherwise.forEach(checkStep);
+        return;
+      case "loop":
+        require(step.condition, count, "buffer");
+        step.head.forEach(checkStep);
+        step.body.forEach(checkStep);
+        return;
+      default:
+        throw broken(`there is no step of kind ${JSON.stringify((step as { kind?: unknown }).kind)}`);
+    }
+  }
+}

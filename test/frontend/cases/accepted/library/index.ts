@@ -1,0 +1,2 @@
+export * from "./blocks.ts";
+export { count as depth } from "./sizes.ts";

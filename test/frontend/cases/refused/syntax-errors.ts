@@ -1,0 +1,3 @@
+import { model, type Tensor } from "tsdlc";
+
+export const unfinished = model((x: Tensor<[3]>) => x.add(;

@@ -1,0 +1,71 @@
+/**
+ * Writing a package is whole or not at all, and never over somebody's files.
+ */
+
+import assert from "node:assert/strict";
+import { existsSync, mkdirSync, readFileSync, readdirSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { packageName } from "../../compiler/package/contents.ts";
+import { assertReplaceable, createPendingFolder } from "../../compiler/package/folder.ts";
+import { UsageError } from "../../compiler/usage-error.ts";
+import { withFolder } from "../cli/run-cli.ts";
+
+const ours = JSON.stringify({ format: "tsdlc-program", version: 1 });
+
+describe("package folder", () => {
+  it("appears as a whole, and replaces an older package", () =>
+    withFolder(undefined, async (folder) => {
+      const out = join(folder, "deep/net");
+      for (const text of ["one", "two"]) {
+        const pending = await createPendingFolder(out);
+        await pending.write({ path: "program.json", data: ours });
+        await pending.write({ path: "kernels/a.c", data: text });
+        assert.notEqual(existsSync(join(out, "kernels/a.c")) && readFileSync(join(out, "kernels/a.c"), "utf8"), text);
+        await pending.publish();
+        assert.equal(readFileSync(join(out, "kernels/a.c"), "utf8"), text);
+      }
+      assert.deepEqual(readdirSync(join(folder, "deep")), ["net"]);
+    }));
+
+  it("leaves nothing when it is discarded", () =>
+    withFolder(undefined, async (folder) => {
+      const pending = await createPendingFolder(join(folder, "net"));
+      await pending.write({ path: "kernels/a.c", data: "half" });
+      await pending.discard();
+      assert.deepEqual(readdirSync(folder), []);
+    }));
+
+  it("is not published over files that came meanwhile", () =>
+    withFolder(undefined, async (folder) => {
+      const out = join(folder, "net");
+      const pending = await createPendingFolder(out);
+      await pending.write({ path: "program.json", data: ours });
+      mkdirSync(out);
+      writeFileSync(join(out, "thesis.txt"), "do not lose");
+      await assert.rejects(pending.publish(), UsageError);
+      await pending.discard();
+      assert.deepEqual(readdirSync(out), ["thesis.txt"]);
+      assert.deepEqual(readdirSync(folder), ["net"]);
+    }));
+
+  it("may be absent, empty or ours, and nothing else", () =>
+    withFolder(undefined, async (folder) => {
+      await assertReplaceable(join(folder, "absent"));
+      await assertReplaceable(folder);
+      const foreign = join(folder, "foreign");
+      mkdirSync(foreign);
+      for (const manifest of ["{", "[]", "null", `{"format":"other"}`]) {
+        writeFileSync(join(foreign, "program.json"), manifest);
+        await assert.rejects(assertReplaceable(foreign), /is not a package that tsdlc built/);
+      }
+      writeFileSync(join(foreign, "program.json"), ours);
+      await assertReplaceable(foreign);
+      mkdirSync(join(foreign, "node_modules"));
+      await assert.rejects(assertReplaceable(foreign), /also holds node_modules/);
+    }));
+
+  it("gives the package a name that npm accepts", () => {
+    const names = ["net", "My Net", ".hidden", "größe", "***"].map(packageName);
+    assert.deepEqual(names, ["net", "my-net", "hidden", "gr-e", "model"]);
+  });
+});

@@ -1,0 +1,139 @@
+/** Packages on disk: whole ones load, and everything that can be wrong with one has its own error. */
+
+import assert from "node:assert/strict";
+import { copyFile, mkdir, mkdtemp, readFile, rm, truncate, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { pathToFileURL } from "node:url";
+import { createCpuDevice } from "../../runtime/cpu-device.ts";
+import { device } from "../../runtime/device.ts";
+import { DeviceError, PackageError, PackageForeignError, PackageTruncatedError, PackageVersionError } from "../../runtime/errors.ts";
+import { loadPackage, loadPrograms } from "../../runtime/package.ts";
+import type { PackageManifest } from "../../runtime/program.ts";
+import { addProgram, anyFunction, kernel, kernels } from "./machine.ts";
+
+describe("runtime: packages", () => {
+  let folder: string;
+  const manifest: PackageManifest = {
+    format: "tsdlc-program", version: 1, producer: "tsdlc 0.1.0", functions: ["add"],
+    tiers: [
+      { name: "cpu-plain", target: "cpu", requires: [], code: "kernels/plain.so", programs: [addProgram] },
+      { name: "cpu-future", target: "cpu", requires: ["avx9000"], code: "kernels/none.so", programs: [addProgram] },
+    ],
+  };
+  const path = (name: string): string => join(folder, name);
+  const write = (changed: unknown): Promise<void> => writeFile(path("program.json"), typeof changed === "string" ? changed : JSON.stringify(changed));
+  // By name: mocha may load this file's copy of the classes by require and the device's copy by import.
+  const refuses = (type: typeof PackageError, message: RegExp): Promise<void> => assert.rejects(loadPackage(folder), { name: type.name, message });
+
+  beforeEach(async () => {
+    folder = await mkdtemp(join(tmpdir(), "tsdlc-package-"));
+    await mkdir(path("kernels"));
+    await copyFile(await kernels(), path("kernels/plain.so"));
+    await write(manifest);
+  });
+  afterEach(() => rm(folder, { recursive: true }));
+
+  it("loads from a folder's path or URL, with the best tier that the machine can run", async () => {
+    for (const where of [folder, pathToFileURL(`${folder}/`), pathToFileURL(folder).href]) {
+      const add = anyFunction(await loadPackage(where), "add");
+      assert.deepEqual([...(await add(new Float32Array([1, 2]), new Float32Array([3, 4])).data())], [4, 6]);
+    }
+  });
+
+  it("loads programs from memory", async () => {
+    const functions = await loadPrograms({ programs: [addProgram], code: await kernels() });
+    assert.deepEqual([...anyFunction(functions, "add")(new Float32Array([1]), new Float32Array([2])).dataSync()], [3]);
+  });
+
+  it("refuses an empty folder", async () => {
+    await rm(path("program.json"));
+    await refuses(PackageTruncatedError, /has no program\.json: build it again, or copy all of its folder$/);
+  });
+
+  it("refuses a truncated manifest", async () => {
+    await write(JSON.stringify(manifest).slice(0, 300));
+    await refuses(PackageTruncatedError, /program\.json ends too early, after 300 characters: build the package again, or copy it again$/);
+  });
+
+  it("refuses a foreign file", async () => {
+    await write("%PDF-1.7");
+    await refuses(PackageForeignError, /was not written by tsdlc: it is not JSON$/);
+    await write({ name: "something" });
+    await refuses(PackageForeignError, /was not written by tsdlc: its format is missing, not "tsdlc-program"$/);
+    await write([1]);
+    await refuses(PackageForeignError, /its format is missing/);
+  });
+
+  it("refuses a newer and an older package, saying what to do", async () => {
+    await write({ ...manifest, version: 7, producer: "tsdlc 9.0.0" });
+    await refuses(PackageVersionError, /has version 7 of the format \(written by tsdlc 9\.0\.0\); this tsdlc-runtime reads version 1: update tsdlc-runtime: npm install tsdlc-runtime@latest$/);
+    await write({ ...manifest, version: 0 });
+    await refuses(PackageVersionError, /version 0 .*: build the package again with the tsdlc that belongs to this tsdlc-runtime$/);
+  });
+
+  it("refuses missing, truncated and foreign kernels without crashing", async () => {
+    const whole = await readFile(path("kernels/plain.so"));
+    for (const bytes of [0, 10, 100, 5000, whole.length - 1]) {
+      await truncate(path("kernels/plain.so"), bytes);
+      await refuses(PackageTruncatedError, new RegExp(`the kernels .*plain\\.so end after ${bytes} of \\d+ bytes`));
+      await writeFile(path("kernels/plain.so"), whole);
+    }
+    await writeFile(path("kernels/plain.so"), "x".repeat(1000));
+    await refuses(PackageForeignError, /plain\.so is not a shared object/);
+    whole.writeUInt16LE(0xf3, 0x12);
+    await writeFile(path("kernels/plain.so"), whole);
+    await refuses(PackageForeignError, /are for another kind of processor \(ELF machine 243; this is /);
+    await rm(path("kernels/plain.so"));
+    await refuses(PackageTruncatedError, /the kernels .*plain\.so are missing/);
+  });
+
+  it("refuses a package for other machines, saying what is missing", async () => {
+    await write({ ...manifest, tiers: [manifest.tiers[1]] });
+    await refuses(PackageForeignError, /cannot run on this machine: cpu-future needs avx9000: build it on this machine$/);
+    await write({ ...manifest, tiers: [{ ...manifest.tiers[0], target: "cuda" }] });
+    await refuses(PackageForeignError, /has no kernels for cpu, only for cuda: build it with --target cpu$/);
+  });
+
+  it("refuses indexes that point nowhere", async () => {
+    const broken: readonly [object, RegExp][] = [
+      [{ steps: [{ kind: "launch", kernel: 3, buffers: [0] }] }, /the program add is broken: there is no kernel 3; build it again/],
+      [{ steps: [{ kind: "copy", from: 0, to: 99 }] }, /there is no buffer 99/],
+      [{ steps: [{ kind: "if", condition: -1, then: [], otherwise: [] }] }, /there is no buffer -1/],
+      [{ steps: [{ kind: "jump" }] }, /there is no step of kind "jump"/],
+      [{ resultBuffers: [] }, /1 results have 0 buffers/],
+      [{ buffers: [{ dtype: "f7", shape: [], role: { kind: "result" } }] }, /buffer 0 has the dtype "f7"/],
+      [{ buffers: [{ dtype: "f32", shape: [], role: { kind: "alias", of: 0 } }] }, /there is no earlier buffer 0/],
+      [{ buffers: undefined }, /it has no list of buffers/],
+    ];
+    for (const [change, message] of broken) {
+      await write({ ...manifest, tiers: [{ ...manifest.tiers[0], programs: [{ ...addProgram, ...change }] }] });
+      await refuses(PackageError, message);
+    }
+  });
+
+  it("refuses what only shows when sizes are known", async () => {
+    const code = await kernels();
+    const call = async (change: object): Promise<unknown> => {
+      const functions = await loadPrograms({ programs: [{ ...addProgram, ...change }], code }, { device: createCpuDevice({ threads: 1 }) });
+      return anyFunction(functions, "add")(new Float32Array(2), new Float32Array(2));
+    };
+    await assert.rejects(call({ kernels: [kernel("no_such_kernel", "N")] }), /PackageError: the program add does not fit its kernels in .*: there is no kernel no_such_kernel; build it again/);
+    await assert.rejects(call({ steps: [{ kind: "copy", from: 0, to: 2 }], buffers: addProgram.buffers.map((b, i) => (i === 2 ? { ...b, shape: [["+", "N", 1]] } : b)) }), /the plan is broken: a copy/);
+    await assert.rejects(call({ kernels: [kernel("add", ["+", "N", -3])] }), /ArgumentError: add: with N = 2 the size N-3 is -1/);
+  });
+
+  it("names the devices there are", async () => {
+    await assert.rejects(device("cuda"), (error) => error instanceof DeviceError && /the device cuda is not there/.test(error.message));
+    await assert.rejects(device("tpu"), /there is no device "tpu": the names are cpu, cuda and webgpu/);
+    const before = process.env["TSDLC_DEVICE"];
+    process.env["TSDLC_DEVICE"] = "webgpu";
+    try {
+      await assert.rejects(device(), /the device webgpu is not there/);
+    } finally {
+      if (before === undefined) delete process.env["TSDLC_DEVICE"];
+      else process.env["TSDLC_DEVICE"] = before;
+    }
+    assert.equal(await device("cpu"), await device("cpu"));
+  });
+});
