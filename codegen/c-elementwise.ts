@@ -1,12 +1,13 @@
 /**
  * How C spells each elementwise op, for scalars and for vectors.
  *
- * An op is an operator that both take, a scalar function that vectors call lane by lane, or both spelled apart. Masks
- * (vectors of bool) are 0 or -1 in 32-bit lanes.
+ * An op is an operator that both take, a scalar function that vectors call lane by lane, an instruction that compilers
+ * have for vectors too (c-vector-functions.ts), or both spelled apart. Masks (vectors of bool) are 0 or -1 in 32-bit lanes.
  */
 
 import { bytesOf, isFloat, type ScalarDType, type ScalarType, scalarType } from "../ir/type.ts";
 import { cTypeName, laneBytes } from "./c-types.ts";
+import { type VectorFunction, vectorFunction } from "./c-vector-functions.ts";
 import type { Definition, ElementwiseCall, ElementwiseName, Spelling, Use } from "./target.ts";
 
 /** An operator of C that means the same for scalars and vectors. */
@@ -17,43 +18,87 @@ function infix(operator: string): Spelling {
 /** A scalar function, given as the C of its body over x, y, z; vectors call it lane by lane. */
 function scalarFunction(name: string, body: (type: ScalarType) => string): Spelling {
   return (call, use) => {
-    const scalar = scalarType(call.type.dtype);
-    const result = scalarType(call.result.dtype);
-    const definition: Definition = {
-      name: `${name}_${scalar.dtype}${result.dtype === scalar.dtype ? "" : `_${result.dtype}`}`,
-      text: (inner) => {
-        const parameters = call.operands.map((_, i) => `${cTypeName(scalar, inner)} ${"xyz"[i]}`).join(", ");
-        return `static inline ${cTypeName(result, inner)} ${definition.name}(${parameters}) { return ${body(scalar)}; }`;
-      },
-    };
+    const definition = scalarDefinition(name, body, call);
     return call.result.lanes === 1
       ? `${use(definition)}(${call.operands.join(", ")})`
       : `${use(laneByLane(definition, call))}(${call.operands.join(", ")})`;
   };
 }
 
+function scalarDefinition(name: string, body: (type: ScalarType) => string, call: ElementwiseCall): Definition {
+  const scalar = scalarType(call.type.dtype);
+  const result = scalarType(call.result.dtype);
+  const full = `${name}_${scalar.dtype}${result.dtype === scalar.dtype ? "" : `_${result.dtype}`}`;
+  return {
+    name: full,
+    text: (use) => {
+      const parameters = call.operands.map((_, i) => `${cTypeName(scalar, use)} ${"xyz"[i]}`).join(", ");
+      return `static inline ${cTypeName(result, use)} ${full}(${parameters}) { return ${body(scalar)}; }`;
+    },
+  };
+}
+
 function laneByLane(scalar: Definition, call: ElementwiseCall): Definition {
-  const { lanes } = call.result;
-  const name = `${scalar.name}x${lanes}`;
+  const name = `${scalar.name}x${call.result.lanes}`;
   return {
     name,
     text: (use) => {
-      const type = cTypeName(call.result, use);
       const parameters = call.operands.map((_, i) => `${cTypeName(call.type, use)} ${"xyz"[i]}`).join(", ");
-      const operands = call.operands.map((_, i) => `${"xyz"[i]}[lane]`).join(", ");
-      const value = `${use(scalar)}(${operands})`;
-      return `static inline ${type} ${name}(${parameters}) {
-  ${type} result;
-  for (int lane = 0; lane < ${lanes}; lane++) result[lane] = ${call.result.dtype === "bool" ? `-(${value})` : value};
-  return result;
-}`;
+      return `static inline ${cTypeName(call.result, use)} ${name}(${parameters}) {\n${laneLoop(scalar, call, use)}\n}`;
     },
+  };
+}
+
+function laneLoop(scalar: Definition, { operands, result }: ElementwiseCall, use: Use): string {
+  const value = `${use(scalar)}(${operands.map((_, i) => `${"xyz"[i]}[lane]`).join(", ")})`;
+  return `  ${cTypeName(result, use)} result;
+  for (int lane = 0; lane < ${result.lanes}; lane++) result[lane] = ${result.dtype === "bool" ? `-(${value})` : value};
+  return result;`;
+}
+
+/** A function that compilers have for vectors as well; `body` is its scalar form. */
+function instruction(name: VectorFunction, body: (type: ScalarType) => string): Spelling {
+  return (call, use) => {
+    const scalar = scalarDefinition(name, body, call);
+    const definition = call.result.lanes === 1 ? scalar : vectorFunction(name, call.result, (inner) => laneLoop(scalar, call, inner));
+    return `${use(definition)}(${call.operands.join(", ")})`;
   };
 }
 
 /** A function of math.h, by its name for doubles. */
 function libm(name: string): Spelling {
   return scalarFunction(name, ({ dtype }) => `${name}${dtype === "f64" ? "" : "f"}(x)`);
+}
+
+/**
+ * A function of math.h that a formula leaves its rare cases to, with 0 in all other lanes: a vector of zeros is answered
+ * without a call.
+ */
+function rareLibm(name: string): Spelling {
+  const body = ({ dtype }: ScalarType): string => `${name}${dtype === "f64" ? "" : "f"}(x)`;
+  return (call, use) => {
+    const { type: { dtype, lanes } } = call;
+    const bytes = laneBytes(dtype) * lanes;
+    if (lanes === 1 || bytes % 8 !== 0) return scalarFunction(name, body)(call, use);
+    const scalar = scalarDefinition(name, body, call);
+    const full = `${scalar.name}x${lanes}`;
+    const definition: Definition = {
+      name: full,
+      text: (inner) => {
+        const type = cTypeName(call.type, inner);
+        const words = cTypeName(scalarType("i64", bytes / 8), inner);
+        const ofZero = new Array(lanes).fill(`${inner(scalar)}(0)`).join(", ");
+        return `static inline ${type} ${full}(${type} x) {
+  ${words} words = (${words})x;
+  int64_t any = 0;
+  for (int word = 0; word < ${bytes / 8}; word++) any |= words[word];
+  if (any == 0) return (${type}){${ofZero}};
+${laneLoop(scalar, call, inner)}
+}`;
+      },
+    };
+    return `${use(definition)}(${call.operands.join(", ")})`;
+  };
 }
 
 function comparison(operator: string): Spelling {
@@ -96,21 +141,31 @@ function blendFunction(type: ScalarType): Definition {
 const select: Spelling = ({ operands: [condition = "", onTrue = "", onFalse = ""], result }, use) =>
   result.lanes === 1 ? `${condition} ? ${onTrue} : ${onFalse}` : blend(condition, onTrue, onFalse, result, use);
 
-/** NaN wins. With a number known not to be NaN on the right one comparison is enough. */
+/**
+ * NaN wins. An instruction gives its second operand where the comparison fails, NaN included; so with a number known
+ * not to be NaN first, one is enough.
+ */
 function extremum(wins: ">" | "<"): Spelling {
   return (call, use) => {
     const { operands: [left = "", right = ""], type, literals, result } = call;
     const compare = comparison(wins);
-    if (type.lanes === 1) {
-      if (!isFloat(type.dtype)) return `${left} ${wins} ${right} ? ${left} : ${right}`;
-      return literals[1] !== undefined && !Number.isNaN(literals[1])
-        ? `${right} ${wins} ${left} ? ${right} : ${left}`
-        : scalarFunction(wins === ">" ? "max" : "min", () => `x ${wins} y || x != x ? x : y`)(call, use);
+    if (!isFloat(type.dtype)) {
+      if (type.lanes === 1) return `${left} ${wins} ${right} ? ${left} : ${right}`;
+      return blend(compare({ ...call, result: scalarType("bool", result.lanes) }, use), left, right, type, use);
     }
-    const mask = { ...call, result: scalarType("bool", result.lanes) };
-    if (!isFloat(type.dtype)) return blend(compare(mask, use), left, right, type, use);
-    const isNumber = `${compare(mask, use)} | ${comparison("!=")({ ...mask, operands: [left, left] }, use)}`;
-    return blend(`(${isNumber})`, left, right, type, use);
+    const [leftIsNumber, rightIsNumber] = literals.map((literal) => literal !== undefined && !Number.isNaN(literal));
+    if (type.lanes === 1) {
+      if (rightIsNumber === true) return `${right} ${wins} ${left} ? ${right} : ${left}`;
+      return scalarFunction(wins === ">" ? "max" : "min", () => `x ${wins} y || x != x ? x : y`)(call, use);
+    }
+    const winner = use(vectorFunction(wins === ">" ? "larger" : "smaller", type, (inner) => {
+      const mask = comparison(wins)({ ...call, operands: ["x", "y"], result: scalarType("bool", type.lanes) }, inner);
+      return `  return ${blend(mask, "x", "y", type, inner)};`;
+    }));
+    if (rightIsNumber === true) return `${winner}(${right}, ${left})`;
+    if (leftIsNumber === true) return `${winner}(${left}, ${right})`;
+    const isNaN = comparison("!=")({ ...call, operands: [left, left], result: scalarType("bool", result.lanes) }, use);
+    return blend(isNaN, left, `${winner}(${left}, ${right})`, type, use);
   };
 }
 
@@ -154,8 +209,25 @@ const bitcast: Spelling = (call, use) => {
 
 const not: Spelling = ({ operands: [x], type }) => (type.dtype === "bool" && type.lanes === 1 ? `!${x}` : `~${x}`);
 
-const abs: Spelling = (call, use) =>
-  isFloat(call.type.dtype) ? libm("fabs")(call, use) : scalarFunction("abs", () => "x < 0 ? -x : x")(call, use);
+/** Of float vectors by the bits, all but the highest. */
+const abs: Spelling = (call, use) => {
+  const { operands: [x], type } = call;
+  if (!isFloat(type.dtype)) return scalarFunction("abs", () => "x < 0 ? -x : x")(call, use);
+  const bytes = laneBytes(type.dtype);
+  if (type.lanes === 1 || bytes < 4) return libm("fabs")(call, use);
+  const bits = cTypeName(scalarType(bytes === 8 ? "i64" : "i32", type.lanes), use);
+  return `(${cTypeName(type, use)})((${bits})${x} & ${bytes === 8 ? "INT64_MAX" : "INT32_MAX"})`;
+};
+
+const squareRoot = instruction("sqrt", ({ dtype }) => (dtype === "f64" ? "sqrt(x)" : "sqrtf(x)"));
+
+const reciprocalSquareRoot: Spelling = (call, use) => {
+  const { dtype, lanes } = call.type;
+  if (lanes === 1 || (dtype !== "f32" && dtype !== "f64")) {
+    return scalarFunction("rsqrt", ({ dtype: scalar }) => (scalar === "f64" ? "1.0 / sqrt(x)" : "1.0f / sqrtf(x)"))(call, use);
+  }
+  return `1${dtype === "f32" ? ".0f" : ".0"} / ${squareRoot(call, use)}`;
+};
 
 const sign: Spelling = scalarFunction("sign", ({ dtype }) => (isFloat(dtype) ? "x != x ? x : (x > 0) - (x < 0)" : "(x > 0) - (x < 0)"));
 
@@ -171,9 +243,13 @@ function division(operator: "/" | "%"): Spelling {
   };
 }
 
+/** C leaves amounts of the width and more open. */
 function shift(operator: "<<" | ">>"): Spelling {
-  return scalarFunction(operator === "<<" ? "shift_left" : "shift_right", ({ dtype }) =>
-    `x ${operator} (y & ${dtype === "index" ? 63 : bytesOf(dtype) * 8 - 1})`);
+  return ({ operands: [x, amount], type, literals: [, literal] }) => {
+    const width = type.dtype === "index" ? 64 : bytesOf(type.dtype) * 8;
+    const isInRange = literal !== undefined && literal >= 0 && literal < width;
+    return `${x} ${operator} ${isInRange ? amount : `(${amount} & ${width - 1})`}`;
+  };
 }
 
 export const cElementwise: Readonly<Record<ElementwiseName, Spelling>> = {
@@ -186,7 +262,7 @@ export const cElementwise: Readonly<Record<ElementwiseName, Spelling>> = {
   max: extremum(">"),
   min: extremum("<"),
   mul_high: scalarFunction("mul_high", () => "(uint32_t)(((uint64_t)x * y) >> 32)"),
-  fma: scalarFunction("fma", ({ dtype }) => (dtype === "f64" ? "__builtin_fma(x, y, z)" : "__builtin_fmaf(x, y, z)")),
+  fma: instruction("fma", ({ dtype }) => (dtype === "f64" ? "__builtin_fma(x, y, z)" : "__builtin_fmaf(x, y, z)")),
   and: infix("&"),
   or: infix("|"),
   xor: infix("^"),
@@ -205,17 +281,17 @@ export const cElementwise: Readonly<Record<ElementwiseName, Spelling>> = {
   neg: ({ operands: [x] }) => `-${x}`,
   abs,
   sign,
-  floor: libm("floor"),
-  ceil: libm("ceil"),
-  round: libm("rint"),
-  sqrt: libm("sqrt"),
-  rsqrt: scalarFunction("rsqrt", ({ dtype }) => (dtype === "f64" ? "1.0 / sqrt(x)" : "1.0f / sqrtf(x)")),
+  floor: instruction("floor", ({ dtype }) => (dtype === "f64" ? "floor(x)" : "floorf(x)")),
+  ceil: instruction("ceil", ({ dtype }) => (dtype === "f64" ? "ceil(x)" : "ceilf(x)")),
+  round: instruction("round", ({ dtype }) => (dtype === "f64" ? "rint(x)" : "rintf(x)")),
+  sqrt: squareRoot,
+  rsqrt: reciprocalSquareRoot,
   exp: libm("exp"),
   expm1: libm("expm1"),
   log: libm("log"),
   log1p: libm("log1p"),
-  sin: libm("sin"),
-  cos: libm("cos"),
+  sin: rareLibm("sin"),
+  cos: rareLibm("cos"),
   tanh: libm("tanh"),
   erf: libm("erf"),
 };

@@ -69,7 +69,7 @@ class KernelEmitter {
       case "dim": return this.#setName(only(op.results), this.#target.dim(op.attrs["size"] as Dim));
       case "load": return this.#load(op);
       case "store": return this.#store(op);
-      case "splat": return this.#define(op, this.#target.splat(this.#operand(op, 0), resultType(op), this.#use));
+      case "splat": return this.#splat(op);
       case "ramp": return this.#define(op, this.#target.ramp(this.#operand(op, 0), resultType(op), this.#use));
       case "extract":
         return this.#define(op, this.#target.extract(this.#operand(op, 0), Number(op.attrs["lane"]), typeOf(only(op.operands)), this.#use));
@@ -84,6 +84,13 @@ class KernelEmitter {
     const value = Number(op.attrs["value"]);
     this.#literals.set(only(op.results), value);
     this.#setName(only(op.results), this.#target.constant(resultType(op), value, this.#use));
+  }
+
+  /** Of a literal it is a literal too. */
+  #splat(op: Op): void {
+    const literal = this.#literals.get(only(op.operands));
+    if (literal !== undefined) this.#literals.set(only(op.results), literal);
+    this.#define(op, this.#target.splat(this.#operand(op, 0), resultType(op), this.#use));
   }
 
   #elementwise(op: Op): void {

@@ -1,6 +1,9 @@
 /**
  * WGSL, base tier: storage buffers and one invocation for each grid item. Lanes are invocations, so kernels for it
- * have no vectors. Named dims arrive in a uniform buffer after the storage buffers, with the number of grid items last.
+ * have no vectors. Named dims arrive in a uniform buffer after the storage buffers.
+ *
+ * All kernels of a tier are entry points of one module. What a kernel binds has its name in front, since names of a
+ * module must differ and bindings of different entry points need not; inside, a pointer has the short name.
  */
 
 import { type Dim, foldDim } from "../ir/dim.ts";
@@ -15,7 +18,7 @@ const workgroupSize = 64;
 function typeName(type: ScalarType): string {
   if (type.lanes > 1) throw new Error("lanes of a WGSL kernel are invocations, not vectors");
   const name = wgslNames[type.dtype];
-  if (name === undefined) throw new Error(`WGSL has no ${type.dtype}`);
+  if (name === undefined) throw new Error(`WGSL has no ${type.dtype}: convert it to another dtype in the model, or build without wgsl`);
   return name;
 }
 
@@ -51,6 +54,11 @@ function spellDim(dim: Dim): string {
   });
 }
 
+/** Buffers of the device are behind pointers; scratch is a variable of the kernel. */
+function elementOf(buffer: string, memory: BufferType, offset: string): string {
+  return memory.space === "global" ? `(*${buffer})[${offset}]` : `${buffer}[${offset}]`;
+}
+
 function noVectors(): never {
   throw new Error("a WGSL kernel has no vectors");
 }
@@ -73,8 +81,8 @@ export const wgslTarget: Target = {
     ...(otherwise.length > 0 ? ["} else {", ...indent(otherwise)] : []),
     "}",
   ],
-  load: (buffer, memory, offset) => (memory.dtype === "bool" ? `${buffer}[${offset}] != 0u` : `${buffer}[${offset}]`),
-  store: (buffer, memory, offset, value) => `${buffer}[${offset}] = ${memory.dtype === "bool" ? `select(0u, 1u, ${value})` : value};`,
+  load: (buffer, memory, offset) => (memory.dtype === "bool" ? `${elementOf(buffer, memory, offset)} != 0u` : elementOf(buffer, memory, offset)),
+  store: (buffer, memory, offset, value) => `${elementOf(buffer, memory, offset)} = ${memory.dtype === "bool" ? `select(0u, 1u, ${value})` : value};`,
   gather: noVectors,
   scatter: noVectors,
   splat: noVectors,
@@ -90,14 +98,18 @@ export const wgslTarget: Target = {
   kernel: (name, parameters, dims, comment, body) => [
     ...comment.map((line) => `// ${line}`),
     ...parameters.map(({ name: parameter, type, isWritten }, binding) =>
-      `@group(0) @binding(${binding}) var<storage, ${isWritten ? "read_write" : "read"}> ${parameter}: array<${memoryName(type)}>;`),
+      `@group(0) @binding(${binding}) var<storage, ${isWritten ? "read_write" : "read"}> ${name}_${parameter}: array<${memoryName(type)}>;`),
     ...(dims.length === 0 ? [] : [
-      `struct Dims { ${dims.map((dim) => `${dim}: u32`).join(", ")} }`,
-      `@group(0) @binding(${parameters.length}) var<uniform> dims: Dims;`,
+      `struct ${name}_Dims { ${dims.map((dim) => `${dim}: u32`).join(", ")} }`,
+      `@group(0) @binding(${parameters.length}) var<uniform> ${name}_dims: ${name}_Dims;`,
     ]),
     `@compute @workgroup_size(${workgroupSize})`,
     `fn ${name}(@builtin(global_invocation_id) invocation: vec3u) {`,
-    ...indent(body),
+    ...indent([
+      ...parameters.map(({ name: parameter }) => `let ${parameter} = &${name}_${parameter};`),
+      ...(dims.length === 0 ? [] : [`let dims = ${name}_dims;`]),
+      ...body,
+    ]),
     "}",
   ].join("\n"),
   file: (definitions, kernels) => `${[...definitions, ...kernels].join("\n\n")}\n`,

@@ -32,7 +32,6 @@ export const diagnosticCodes = {
   TSDL4002: "there is no model function to build",
   TSDL4003: "a model is not exported by name",
   TSDL4004: "two models have one name",
-  TSDL4005: "a module cannot be found or is not source code",
   TSDL4006: "a module in text form breaks a rule of the IR",
 } as const;
 

@@ -10,6 +10,7 @@ import { mkdtemp, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createColors } from "picocolors";
+import type { DiagnosticsError } from "./diagnostics.ts";
 import type { Surroundings } from "./options.ts";
 import { UsageError } from "./usage-error.ts";
 
@@ -28,14 +29,11 @@ export async function reportError(error: unknown, { colours, debug }: Surroundin
   if (error instanceof UsageError) {
     return { text: `${head}: ${error.message}\n${help(error.help)}`, exitCode: exitCodes.usage };
   }
-  const name = error instanceof Error ? error.name : "";
-  if (name === "DiagnosticsError") {
+  if (isDiagnosticsError(error)) {
     // Loaded here because only a program with faults needs it.
-    const { DiagnosticsError, renderDiagnostic } = await import("./diagnostics.ts");
-    if (error instanceof DiagnosticsError) {
-      const frames = error.diagnostics.map((diagnostic) => renderDiagnostic(diagnostic, { colors: colours }));
-      return { text: `${frames.join("\n")}\n${countErrors(frames.length)}\n`, exitCode: exitCodes.diagnostics };
-    }
+    const { renderDiagnostic } = await import("./diagnostics.ts");
+    const frames = error.diagnostics.map((diagnostic) => renderDiagnostic(diagnostic, { colors: colours }));
+    return { text: `${frames.join("\n")}\n${countErrors(frames.length)}\n`, exitCode: exitCodes.diagnostics };
   }
   const { ArgumentError, CompileError, PackageError, TsdlcError } = await import("tsdlc-runtime");
   // The runtime's errors say what to do; only C that the compiler refuses is our fault.
@@ -51,6 +49,11 @@ export async function reportError(error: unknown, { colours, debug }: Surroundin
     lines.push(debug ? `${paint.dim(error.stack)}\n` : help("TSDLC_DEBUG=1 shows where it happened"));
   }
   return { text: lines.join(""), exitCode: exitCodes.internal };
+}
+
+/** By name, so that the class need not be loaded to say no. */
+function isDiagnosticsError(error: unknown): error is DiagnosticsError {
+  return error instanceof Error && error.name === "DiagnosticsError";
 }
 
 function countErrors(count: number): string {

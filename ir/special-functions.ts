@@ -65,6 +65,25 @@ export function fusedMultiplyAdd(a: number, b: number, c: number): number {
   return Number.isFinite(error) ? sum + error : sum;
 }
 
+/**
+ * The same rounded to f32 once, for f32 operands. Their product is exact in a double, and the sum is rounded to odd: of
+ * the two doubles around the exact sum, the one whose last bit is 1, from which rounding to f32 gives what rounding the
+ * exact sum would (Boldo and Melquiond 2008).
+ */
+export function fusedMultiplyAddToFloat(a: number, b: number, c: number): number {
+  const product = a * b;
+  const sum = product + c;
+  const rounded = sum - product;
+  const error = product - (sum - rounded) + (c - rounded);
+  if (error === 0 || !Number.isFinite(error)) return Math.fround(sum);
+  scratch.setFloat64(0, sum);
+  const bits = scratch.getBigInt64(0);
+  if ((bits & 1n) === 0n) scratch.setBigInt64(0, error > 0 === sum > 0 ? bits + 1n : bits - 1n);
+  return Math.fround(scratch.getFloat64(0));
+}
+
+const scratch = new DataView(new ArrayBuffer(8));
+
 /** Veltkamp's splitting into two halves of 26 bits. */
 function split(x: number): readonly [high: number, low: number] {
   const scaled = 134217729 * x;

@@ -61,7 +61,7 @@ function compileTier(module: Module, signatures: readonly Signature[], limits: L
   const entries = signatures.map(({ name }) => name);
   const scheduled = runPasses(module, kernelPipeline, { entries, limits }, observer);
   const programs = signatures.map((signature) => {
-    const plan = planMemory(findFunction(scheduled, signature.name), donatedLeaves(signature), constants);
+    const plan = planMemory(scheduled, findFunction(scheduled, signature.name), donatedLeaves(signature), constants);
     return writeProgram(scheduled, signature, plan);
   });
   const kernels = programs.flatMap((program, i) =>

@@ -6,7 +6,7 @@ export * as initial from "./initial.ts";
 export { embedding, layerNorm, linear, rmsNorm } from "./layer.ts";
 export { model, type Argument, type Model, type ModelOptions, type Result } from "./model.ts";
 export * as optim from "./optim.ts";
-export { NotBuiltError } from "./primitive.ts";
+export { NotBuiltError } from "./not-built.ts";
 export * as random from "./random.ts";
 export type { Dim, DTypeName, Shape, ShapeError } from "./shape.ts";
 export { Tensor, type Float, type Integer, type Numeric } from "./tensor.ts";

@@ -6,7 +6,7 @@
  */
 
 import type { Tensor as Handle, TypedArrays } from "tsdlc-runtime";
-import { NotBuiltError } from "./primitive.ts";
+import { NotBuiltError } from "./not-built.ts";
 import type { Shape } from "./shape.ts";
 import type { Tensor } from "./tensor.ts";
 

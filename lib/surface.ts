@@ -8,9 +8,9 @@
 
 import type { SurfaceFunction } from "./surface/argument.ts";
 import { contract } from "./surface/contract.ts";
+import { creation } from "./surface/creation.ts";
 import { elementwise } from "./surface/elementwise.ts";
 import { indexing } from "./surface/indexing.ts";
-import { creation } from "./surface/creation.ts";
 import { reduce } from "./surface/reduce.ts";
 import { shape } from "./surface/shape.ts";
 

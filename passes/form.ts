@@ -18,7 +18,7 @@ export function isKernelForm(region: Region): boolean {
   const [root] = roots;
   if (root === undefined) return isMapForm(region);
   const compute = computeOf(root);
-  if (compute.form === "kernel") return region.ops.every((op) => op === root || feeds(region, op, root));
+  if (compute.form === "kernel") return region.yields.every((value) => root.results.includes(value)) && region.ops.every((op) => op === root || feeds(region, op, root));
   if (compute.form === "scan") return roots.length === 1 && isEpilogueForm(region, root);
   if (roots.some(isContraction)) return roots.length === 1 && isEpilogueForm(region, root) && hasCheapPrologue(region, root);
   return isRowForm(region);

@@ -77,9 +77,12 @@ function joinSiblings(units: Units, mostBuffers: number): void {
 }
 
 function canJoin(units: Units, left: Group, right: Group, mostBuffers: number): boolean {
-  if (units.isBetween(left, right) || units.isBetween(right, left)) return false;
+  if (units.wasRefused(left, right)) return false;
   const region = units.regionOf([left, right]);
-  return region.parameters.length + region.yields.length <= mostBuffers && isKernelForm(region);
+  const isKernel = region.parameters.length + region.yields.length <= mostBuffers && isKernelForm(region);
+  if (isKernel && !units.isBetween(left, right) && !units.isBetween(right, left)) return true;
+  units.refuse(left, right);
+  return false;
 }
 
 function buildGroup(b: Builder, units: Units, group: Group, valueOf: (old: Value) => Value): readonly [readonly Value[], readonly Value[]] {

@@ -26,12 +26,18 @@ export type Unit = Group | Other;
 
 export class Units {
   readonly #region: Region;
+  readonly #yields: ReadonlySet<Value>;
   readonly #position = new Map<Op, number>();
   readonly #definition = new Map<Value, Op>();
   readonly #unitOf = new Map<Op, Unit>();
+  /** Units that read a value, be it in a copy. */
+  readonly #readers = new Map<Value, Set<Unit>>();
+  readonly #opsOf = new Map<Unit, readonly Op[]>();
+  readonly #refused = new Map<Group, Set<Group>>();
 
   constructor(region: Region) {
     this.#region = region;
+    this.#yields = new Set(region.yields);
     region.ops.forEach((op, position) => {
       this.#position.set(op, position);
       for (const result of op.results) this.#definition.set(result, op);
@@ -43,6 +49,7 @@ export class Units {
       // A free op that something other than a kernel wants has to be stored, and so is no copy.
       else if (!isFree(op) || op.results.some((result) => wanted.has(result))) this.#unitOf.set(op, { kind: "group", own: new Set([op]) });
     }
+    for (const unit of this.#unitOf.values()) this.#addReader(unit);
   }
 
   groups(): readonly Group[] {
@@ -52,6 +59,21 @@ export class Units {
   join(left: Group, right: Group): void {
     const joined: Group = { kind: "group", own: new Set([...left.own, ...right.own]) };
     for (const op of joined.own) this.#unitOf.set(op, joined);
+    for (const unit of [left, right]) for (const op of this.#opsIn(unit)) for (const value of op.operands) this.#readers.get(value)?.delete(unit);
+    this.#addReader(joined);
+  }
+
+  /**
+   * Remembers that two groups cannot be one. It stays so while neither grows: joining others takes away no path between
+   * them, and changes nothing of what the union would be.
+   */
+  refuse(left: Group, right: Group): void {
+    const others = this.#refused.get(left) ?? new Set();
+    this.#refused.set(left, others.add(right));
+  }
+
+  wasRefused(left: Group, right: Group): boolean {
+    return this.#refused.get(left)?.has(right) ?? false;
   }
 
   /** Groups whose results a group reads, the nearest first. */
@@ -62,8 +84,9 @@ export class Units {
 
   /** Later groups that read an array that this one reads too. */
   siblingsOf(group: Group): readonly Group[] {
-    const inputs = new Set(this.regionOf([group]).parameters.filter((value) => rankOf(value) > 0));
-    return this.groups().filter((other) => this.#last(other) > this.#last(group) && this.regionOf([other]).parameters.some((value) => inputs.has(value)));
+    const inputs = this.#inputsOf(this.#opsIn(group)).filter((value) => rankOf(value) > 0);
+    const others = new Set(inputs.flatMap((value) => [...(this.#readers.get(value) ?? [])]));
+    return this.groups().filter((other) => others.has(other) && this.#last(other) > this.#last(group) && this.#inputsOf(this.#opsIn(other)).some((value) => inputs.includes(value)));
   }
 
   /** Whether something outside of both depends on `first` and is depended on by `second`. */
@@ -83,15 +106,10 @@ export class Units {
   regionOf(groups: readonly Group[]): Region {
     const own = new Set(groups.flatMap((group) => [...group.own]));
     const ops = this.#withCopies(own);
-    const inside = new Set(ops.flatMap((op) => op.results));
-    const parameters = new Set(ops.flatMap((op) => op.operands).filter((value) => !inside.has(value)));
-    const readOutside = new Set(this.#region.yields);
-    for (const unit of new Set(this.#unitOf.values())) {
-      if (unit.kind === "other") for (const value of usedValues(unit.op)) readOutside.add(value);
-      else if (![...unit.own].some((op) => own.has(op))) for (const op of this.#withCopies(unit.own)) for (const value of op.operands) readOutside.add(value);
-    }
-    const yields = ops.filter((op) => own.has(op)).flatMap((op) => op.results).filter((value) => readOutside.has(value));
-    return { parameters: [...parameters], ops, yields };
+    const isReadOutside = (value: Value): boolean =>
+      this.#yields.has(value) || [...(this.#readers.get(value) ?? [])].some((unit) => unit.kind === "other" || !groups.includes(unit));
+    const yields = ops.filter((op) => own.has(op)).flatMap((op) => op.results).filter(isReadOutside);
+    return { parameters: this.#inputsOf(ops), ops, yields };
   }
 
   /** Every unit after those it depends on; otherwise as the program has them. */
@@ -107,14 +125,35 @@ export class Units {
   }
 
   #dependencies(unit: Unit): readonly Unit[] {
-    const ops = unit.kind === "other" ? [unit.op] : this.#withCopies(unit.own);
     const dependencies = new Set<Unit>();
-    for (const value of ops.flatMap(usedValues)) {
+    for (const value of this.#opsIn(unit).flatMap(usedValues)) {
       const definition = this.#definition.get(value);
       const other = definition === undefined ? undefined : this.#unitOf.get(definition);
       if (other !== undefined && other !== unit) dependencies.add(other);
     }
     return [...dependencies];
+  }
+
+  #addReader(unit: Unit): void {
+    for (const value of this.#opsIn(unit).flatMap(usedValues)) {
+      const readers = this.#readers.get(value) ?? new Set();
+      this.#readers.set(value, readers.add(unit));
+    }
+  }
+
+  /** The ops of a unit, copies included. */
+  #opsIn(unit: Unit): readonly Op[] {
+    const known = this.#opsOf.get(unit);
+    if (known !== undefined) return known;
+    const ops = unit.kind === "other" ? [unit.op] : this.#withCopies(unit.own);
+    this.#opsOf.set(unit, ops);
+    return ops;
+  }
+
+  /** What ops read and do not compute, each once. */
+  #inputsOf(ops: readonly Op[]): readonly Value[] {
+    const inside = new Set(ops.flatMap((op) => op.results));
+    return [...new Set(ops.flatMap((op) => op.operands).filter((value) => !inside.has(value)))];
   }
 
   /** Own ops and the free ops that they need, in order. */

@@ -25,11 +25,13 @@ import { rewriteFunction } from "../ir/rewrite.ts";
 import { bufferType, indexType, isFloat, scalarType, type TensorType } from "../ir/type.ts";
 import { computeOf, tensorTypeOf, tensorTypesOf } from "./access.ts";
 import { type AxisClass, findRowAxes, type RowAxes } from "./axes.ts";
+import { keepValues, type KeptValues } from "./keep-values.ts";
 import type { Pass } from "./pipeline.ts";
 
 export const lower: Pass = {
   name: "lower",
-  run(module) {
+  run(module, { limits }) {
+    const scratchBytes = limits?.scratchBytes ?? 0;
     const kernels: Func[] = [];
     const findKernel = (name: string): Func | undefined => kernels.find((kernel) => kernel.name === name) ?? module.functions.find((func) => func.name === name);
     const functions = module.functions.map((func) =>
@@ -38,7 +40,7 @@ export const lower: Pass = {
         (b, op, operands) => {
           const [body] = op.regions;
           if (op.name !== "group" || body === undefined) return undefined;
-          const kernel = lowerGroup(`${func.name}_${kernels.length}`, body);
+          const kernel = lowerGroup(`${func.name}_${kernels.length}`, body, scratchBytes);
           kernels.push(kernel);
           return b.launch(operands, { callee: kernel.name });
         },
@@ -49,11 +51,11 @@ export const lower: Pass = {
   },
 };
 
-function lowerGroup(name: string, body: Region): Func {
+function lowerGroup(name: string, body: Region, scratchBytes: number): Func {
   const inputs = body.parameters.map((value, i) => ({ name: `in${i}`, type: globalOf(tensorTypeOf(value)) }));
   const outputs = body.yields.map((value, i) => ({ name: `out${i}`, type: globalOf(tensorTypeOf(value)) }));
   return buildFunction(name, [...inputs, ...outputs], (b, buffers) => {
-    new GroupLowering(b, body, buffers).lower();
+    new GroupLowering(b, body, buffers, scratchBytes).lower();
     return [];
   });
 }
@@ -70,8 +72,12 @@ class GroupLowering {
   readonly #definitions = new Map<Value, Op>();
   /** Elements computed already, by value and index, in the region being built and those around it. */
   #scopes: Map<Value, { index: readonly Value[]; element: Value }[]>[] = [new Map()];
+  readonly #scratchBytes: number;
+  /** Values of a row that are kept from one stage to the next, in the row kernel that is being built. */
+  #kept: KeptValues | undefined;
 
-  constructor(b: Builder, body: Region, buffers: readonly Value[]) {
+  constructor(b: Builder, body: Region, buffers: readonly Value[], scratchBytes: number) {
+    this.#scratchBytes = scratchBytes;
     this.#b = b;
     this.#body = body;
     body.parameters.forEach((parameter, i) => this.#inputs.set(parameter, at(buffers, i)));
@@ -114,7 +120,12 @@ class GroupLowering {
     const { outer, inner } = axes;
     const body = this.#region(outer.length, (outerIndex) => {
       const position = new Map<AxisClass, Value>(outer.map((axis, i) => [axis, at(outerIndex, i)]));
-      for (const op of reductions) this.#lowerReduction(op, axes, position);
+      this.#kept = keepValues(b, this.#body, axes, this.#scratchBytes);
+      for (const op of reductions) {
+        this.#kept.stage++;
+        this.#lowerReduction(op, axes, position);
+      }
+      this.#kept.stage++;
       const rowResults: [Value, Value][] = [];
       this.#body.yields.forEach((value, i) => {
         const buffer = at(this.#outputs, i);
@@ -266,7 +277,11 @@ class GroupLowering {
     if (op === undefined) throw new Error("a group uses a value that it neither takes nor computes");
     const compute = computeOf(op);
     if (compute.form !== "map") throw new Error(`${op.name} is used in its own kernel at another index than it is computed at`);
-    return this.#b.at(op.spans, () => compute.at(this.#b, this.#contextOf(op), index));
+    const kept = this.#kept?.find(value);
+    if (kept !== undefined && kept.stage < (this.#kept?.stage ?? 0)) return this.#b.load(kept.buffer, kept.indexIn(index));
+    const element = this.#b.at(op.spans, () => compute.at(this.#b, this.#contextOf(op), index));
+    if (kept !== undefined) this.#b.store(kept.buffer, element, kept.indexIn(index));
+    return element;
   }
 
   #remember(value: Value, index: readonly Value[], element: Value): void {

@@ -13,7 +13,9 @@ import { verify, VerifyError } from "../ir/verify.ts";
 import { cse } from "./cse.ts";
 import { dce } from "./dce.ts";
 import { expandLoops } from "./expand-loops.ts";
+import { expandMath } from "./expand-math.ts";
 import { fuse } from "./fuse.ts";
+import { hoist } from "./hoist.ts";
 import type { Limits } from "./limits.ts";
 import { lower } from "./lower.ts";
 import { schedule } from "./schedule/schedule.ts";
@@ -32,7 +34,7 @@ export interface PassContext {
   readonly entries?: readonly string[];
 }
 
-export const passes = { transform, simplify, cse, dce, "expand-loops": expandLoops, fuse, lower, schedule } satisfies Readonly<Record<string, Pass>>;
+export const passes = { transform, simplify, cse, dce, "expand-loops": expandLoops, fuse, lower, schedule, "expand-math": expandMath, hoist } satisfies Readonly<Record<string, Pass>>;
 
 export type PassName = keyof typeof passes;
 
@@ -43,7 +45,7 @@ export type PassName = keyof typeof passes;
 export const tensorPipeline: readonly PassName[] = ["transform", "simplify", "cse", "simplify", "dce"];
 
 /** From there to kernels of one tier. */
-export const kernelPipeline: readonly PassName[] = ["expand-loops", "fuse", "lower", "schedule", "simplify", "cse", "dce"];
+export const kernelPipeline: readonly PassName[] = ["expand-loops", "fuse", "lower", "schedule", "expand-math", "simplify", "hoist", "cse", "dce"];
 
 /** What must run before what, and why. Holds for each pipeline above (pipeline.test.ts). */
 export const orderings: readonly Ordering[] = [
@@ -54,6 +56,9 @@ export const orderings: readonly Ordering[] = [
   { before: "transform", after: "fuse", because: "calls and derivatives are no kernels" },
   { before: "fuse", after: "lower", because: "lower makes one kernel of each group" },
   { before: "lower", after: "schedule", because: "schedule orders what lower says" },
+  { before: "schedule", after: "hoist", because: "only then are there loops to leave" },
+  { before: "schedule", after: "expand-math", because: "schedule weighs a tanh as one op, and makes one vector op of it" },
+  { before: "expand-math", after: "hoist", because: "the constants of formulas leave the loops, where cse finds those that formulas share" },
   { before: "cse", after: "dce", because: "cse and simplify leave what they replaced without uses, and dce takes it away" },
 ];
 

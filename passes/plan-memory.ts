@@ -7,10 +7,12 @@
  */
 
 import type { Dim } from "../ir/dim.ts";
-import { type Func, type Op, type Region, Value } from "../ir/module.ts";
+import { type Func, type Module, type Op, type Region, Value } from "../ir/module.ts";
+import { functionsOf } from "../ir/rewrite.ts";
 import { bytesOf, printType, type TensorType } from "../ir/type.ts";
 import { elementCount, mulDims, sameDim } from "../ir/dim.ts";
 import type { ConstantPool } from "./constant-pool.ts";
+import { replacesElements } from "./in-place.ts";
 
 export interface MemoryPlan {
   readonly buffers: readonly PlannedBuffer[];
@@ -39,9 +41,9 @@ export type PlannedStep =
   | { readonly kind: "if"; readonly condition: number; readonly then: readonly PlannedStep[]; readonly otherwise: readonly PlannedStep[] }
   | { readonly kind: "loop"; readonly head: readonly PlannedStep[]; readonly condition: number; readonly body: readonly PlannedStep[] };
 
-/** `donated` holds positions of parameters whose memory results may take; constants are added to the pool. */
-export function planMemory(func: Func, donated: ReadonlySet<number>, constants: ConstantPool): MemoryPlan {
-  return new Planner(func, donated, constants).plan();
+/** `donated` holds positions of parameters whose memory results may take; long constants are added to the pool. */
+export function planMemory(module: Module, func: Func, donated: ReadonlySet<number>, constants: ConstantPool): MemoryPlan {
+  return new Planner(module, func, donated, constants).plan();
 }
 
 interface Draft {
@@ -62,9 +64,12 @@ class Planner {
   /** Loops around the current step: what was made before a loop and is read in it lives until the loop ends. */
   readonly #loops: { readonly start: number; readonly read: Set<number> }[] = [];
   readonly #constants: ConstantPool;
+  readonly #kernels: (name: string) => Func | undefined;
+  readonly #launches = new Map<number, Op>();
   #step = 0;
 
-  constructor(func: Func, donated: ReadonlySet<number>, constants: ConstantPool) {
+  constructor(module: Module, func: Func, donated: ReadonlySet<number>, constants: ConstantPool) {
+    this.#kernels = functionsOf(module);
     this.#func = func;
     this.#donated = donated;
     this.#constants = constants;
@@ -133,6 +138,7 @@ class Planner {
   #launch(op: Op): PlannedStep {
     const inputs = op.operands.map((operand) => this.#read(operand));
     const outputs = op.results.map((result) => this.#write(this.#define(result)));
+    this.#launches.set(this.#step, op);
     this.#step++;
     return { kind: "launch", kernel: String(op.attrs["callee"]), buffers: [...inputs, ...outputs] };
   }
@@ -237,17 +243,34 @@ class Planner {
       if (leaf !== undefined) return { type, role: { kind: "parameter", leaf } };
       if (aliasOf !== undefined) return { type, role: { kind: "alias", of: aliasOf } };
       if (!results.has(buffer)) return { type, role: { kind: "temporary", first, last } };
-      return { type, role: { kind: "result", reuses: this.#donor(type, first, taken) } };
+      return { type, role: { kind: "result", reuses: this.#donor(buffer, taken) } };
     });
   }
 
-  /** A donated parameter of the same size that was read for the last time before the result is first written. */
-  #donor(type: TensorType, first: number, taken: Set<number>): number | undefined {
+  /**
+   * A donated parameter of the same size that nothing reads once the result is written: it was read for the last time
+   * in an earlier step, or by the very kernel that writes the result, each element by who replaces it.
+   */
+  #donor(result: number, taken: Set<number>): number | undefined {
+    const { type, first } = this.#draft(result);
     const donor = this.#drafts.findIndex((draft, buffer) =>
-      draft.leaf !== undefined && this.#donated.has(draft.leaf) && !taken.has(buffer) && draft.last < first && sameDim(bytesOfType(draft.type), bytesOfType(type)));
+      draft.leaf !== undefined && this.#donated.has(draft.leaf) && !taken.has(buffer) && sameDim(bytesOfType(draft.type), bytesOfType(type))
+      && (draft.last < first || (draft.last === first && this.#isReplacedInPlace(buffer, result, first))));
     if (donor < 0) return undefined;
     taken.add(donor);
     return this.#draft(donor).leaf;
+  }
+
+  #isReplacedInPlace(donor: number, result: number, step: number): boolean {
+    const launch = this.#launches.get(step);
+    const kernel = launch === undefined ? undefined : this.#kernels(String(launch.attrs["callee"]));
+    if (launch === undefined || kernel === undefined) return false;
+    const inputs = launch.operands.map((operand) => this.#buffer(operand));
+    const output = launch.results.findIndex((value) => this.#buffer(value) === result);
+    const input = inputs.indexOf(donor);
+    // Read under another shape, or twice, its elements are not where the result's are.
+    const isReadOnce = inputs.filter((buffer) => this.#root(buffer) === donor).length === 1;
+    return output >= 0 && input >= 0 && isReadOnce && replacesElements(kernel, input, inputs.length + output);
   }
 }
 

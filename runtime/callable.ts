@@ -116,8 +116,8 @@ function endDonated(program: Program, reader: ArgumentReader, values: readonly L
   // Only the line of the call is ever shown; a stack of one frame is cheap to record.
   const limit = Error.stackTraceLimit;
   Error.stackTraceLimit = 1;
-  const site = new Error();
-  Error.captureStackTrace?.(site, call);
+  const site: { stack?: string } = {};
+  Error.captureStackTrace(site, call);
   Error.stackTraceLimit = limit;
   const state = { kind: "donated", call: program.name, site } as const;
   for (let i = 0; i < values.length; i++) {

@@ -34,8 +34,8 @@ export type TensorState =
   | { readonly kind: "host"; readonly data: TypedArray }
   | { readonly kind: "device"; readonly device: Device; readonly buffer: DeviceBuffer }
   | { readonly kind: "disposed" }
-  /** `call` is the function that took it; `site` was made there, its stack says where. */
-  | { readonly kind: "donated"; readonly call: string; readonly site: Error };
+  /** `call` is the function that took it; the stack of `site` says where. */
+  | { readonly kind: "donated"; readonly call: string; readonly site: { readonly stack?: string } };
 
 export class Tensor<S extends Shape = Shape, D extends DTypeName = "f32"> {
   /** Exists for the type checker alone. */
@@ -254,7 +254,7 @@ function copyOf<D extends DTypeName>(dtype: D, data: TypedArray): TypedArrays[D]
 }
 
 /** " at model.ts:11:12", from the first line of a stack; nothing where there is no stack. */
-function siteOf(site: Error): string {
+function siteOf(site: { readonly stack?: string }): string {
   const line = site.stack?.split("\n")[1]?.trim().replace(/^at /, "");
   if (line === undefined) return "";
   return ` at ${/\(([^)]*)\)$/.exec(line)?.[1] ?? line}`;

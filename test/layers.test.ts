@@ -9,7 +9,7 @@ import assert from "node:assert/strict";
 import { readFileSync, readdirSync } from "node:fs";
 import { builtinModules } from "node:module";
 import { dirname, join, relative, resolve, sep } from "node:path";
-import { Node, Project, type SourceFile, SyntaxKind } from "ts-morph";
+import { ts } from "ts-morph";
 
 interface Room {
   /** Rooms and packages whose values and types may be imported. */
@@ -75,8 +75,15 @@ describe("layers", () => {
     assert.deepEqual(faults, []);
   });
 
+  it("finds what is forbidden however it is spelled", () => {
+    const names = (text: string): readonly string[] => membersOf(parse("a.ts", text)).map(({ name }) => name);
+    for (const text of ["process.env.CC", "const { env } = process", "const { env: e } = process", `process["env"]`]) assert.ok(names(text).includes("process.env"), text);
+    assert.ok(names("x = Math.random()").includes("Math.random"));
+    assert.ok(names("new Date()").includes("Date"));
+    assert.ok(!names("options.process, { Date: 1 }").some((name) => /^(process|Date)/.test(name)));
+  });
+
   it("finds a wrong arrow of every kind", () => {
-    const project = new Project({ useInMemoryFileSystem: true });
     const wrong: readonly (readonly [path: string, text: string])[] = [
       ["ir/a.ts", `import { f } from "../passes/fuse.ts";`],
       ["ir/b.ts", `import { readFileSync } from "node:fs";`],
@@ -90,10 +97,10 @@ describe("layers", () => {
       ["compiler/frontend/b.ts", `import { tensor } from "../../test/tensor.ts";`],
     ];
     for (const [path, text] of wrong) {
-      const found = importsOf(project.createSourceFile(path, text));
+      const found = importsOf(parse(path, text));
       assert.deepEqual(found.map((one) => isAllowed(path, one)), [false], `${path}: ${text}`);
     }
-    const right = importsOf(project.createSourceFile("codegen/c.ts", `import type { Program } from "tsdlc-runtime/program";`));
+    const right = importsOf(parse("codegen/c.ts", `import type { Program } from "tsdlc-runtime/program";`));
     assert.deepEqual(right.map((one) => isAllowed("codegen/c.ts", one)), [true]);
   });
 });
@@ -120,54 +127,74 @@ function roomOf(path: string): string {
   return path.split("/")[0] ?? "";
 }
 
-function sourceFiles(): readonly { readonly path: string; readonly source: SourceFile }[] {
-  const project = new Project({ useInMemoryFileSystem: true });
+function sourceFiles(): readonly { readonly path: string; readonly source: ts.SourceFile }[] {
   return Object.keys(rooms).flatMap((room) =>
     readdirSync(join(root, room), { recursive: true, encoding: "utf8" })
       .map((name) => `${room}/${name.split(sep).join("/")}`)
       .filter((path) => path.endsWith(".ts") && !path.endsWith(".d.ts") && !/\/(dist|node_modules)\//.test(path))
-      .map((path) => ({ path, source: project.createSourceFile(path, readFileSync(join(root, path), "utf8")) })),
+      .map((path) => ({ path, source: parse(path, readFileSync(join(root, path), "utf8")) })),
   );
 }
 
-function importsOf(source: SourceFile): readonly Import[] {
+function parse(path: string, text: string): ts.SourceFile {
+  return ts.createSourceFile(path, text, ts.ScriptTarget.Latest, true);
+}
+
+function visit(node: ts.Node, each: (node: ts.Node) => void): void {
+  each(node);
+  ts.forEachChild(node, (child) => visit(child, each));
+}
+
+function lineOf(source: ts.SourceFile, node: ts.Node): number {
+  return source.getLineAndCharacterOfPosition(node.getStart(source)).line + 1;
+}
+
+function importsOf(source: ts.SourceFile): readonly Import[] {
   const imports: Import[] = [];
-  source.forEachDescendant((node) => {
-    const line = node.getStartLineNumber();
-    if (Node.isImportDeclaration(node)) {
-      const named = node.getNamedImports();
-      const typeOnly = node.isTypeOnly() || (named.length > 0 && named.every((one) => one.isTypeOnly()) && node.getDefaultImport() === undefined);
-      imports.push({ specifier: node.getModuleSpecifierValue(), typeOnly, line });
-    } else if (Node.isExportDeclaration(node)) {
-      const specifier = node.getModuleSpecifierValue();
-      if (specifier !== undefined) imports.push({ specifier, typeOnly: node.isTypeOnly(), line });
-    } else if (Node.isImportTypeNode(node)) {
-      imports.push({ specifier: node.getArgument().getText().slice(1, -1), typeOnly: true, line });
-    } else if (Node.isCallExpression(node) && isModuleLoad(node.getExpression())) {
-      const [argument] = node.getArguments();
-      if (Node.isStringLiteral(argument)) imports.push({ specifier: argument.getLiteralValue(), typeOnly: false, line });
-    }
+  visit(source, (node) => {
+    const add = (specifier: ts.Node | undefined, typeOnly: boolean): void => {
+      if (specifier !== undefined && ts.isStringLiteralLike(specifier)) imports.push({ specifier: specifier.text, typeOnly, line: lineOf(source, node) });
+    };
+    if (ts.isImportDeclaration(node)) add(node.moduleSpecifier, isTypeImport(node.importClause));
+    else if (ts.isExportDeclaration(node)) add(node.moduleSpecifier, node.isTypeOnly);
+    else if (ts.isImportTypeNode(node)) add(ts.isLiteralTypeNode(node.argument) ? node.argument.literal : undefined, true);
+    else if (ts.isCallExpression(node) && isModuleLoad(node.expression)) add(node.arguments[0], false);
   });
   return imports;
 }
 
-function isModuleLoad(callee: Node): boolean {
-  return callee.isKind(SyntaxKind.ImportKeyword) || callee.getText() === "require";
+function isTypeImport(clause: ts.ImportClause | undefined): boolean {
+  if (clause === undefined) return false;
+  if (clause.isTypeOnly) return true;
+  const { name, namedBindings } = clause;
+  return name === undefined && namedBindings !== undefined && ts.isNamedImports(namedBindings) &&
+    namedBindings.elements.length > 0 && namedBindings.elements.every((one) => one.isTypeOnly);
 }
 
-/** Global names as they are written, with the member that is read from them: `process.env`, `Math.random`, `Date`. */
-function membersOf(source: SourceFile): readonly { readonly name: string; readonly line: number }[] {
-  return source.getDescendantsOfKind(SyntaxKind.Identifier).flatMap((identifier) => {
-    const parent = identifier.getParentOrThrow();
-    const isMemberName = (Node.isPropertyAccessExpression(parent) && parent.getNameNode() === identifier) || Node.isPropertyNamed(parent) && parent.getNameNode() === identifier;
-    if (isMemberName) return [];
-    const line = identifier.getStartLineNumber();
-    if (Node.isPropertyAccessExpression(parent)) return [{ name: `${identifier.getText()}.${parent.getName()}`, line }];
-    // `const { env } = process` reads a member too.
-    if (Node.isVariableDeclaration(parent) && parent.getInitializer() === identifier && Node.isObjectBindingPattern(parent.getNameNode())) {
-      return (parent.getNameNode() as import("ts-morph").ObjectBindingPattern).getElements()
-        .map((element) => ({ name: `${identifier.getText()}.${element.getPropertyNameNode()?.getText() ?? element.getName()}`, line }));
-    }
-    return [{ name: identifier.getText(), line }];
+function isModuleLoad(callee: ts.Node): boolean {
+  return callee.kind === ts.SyntaxKind.ImportKeyword || (ts.isIdentifier(callee) && callee.text === "require");
+}
+
+/** Names as they are written, with the member that is read from them: `process.env`, `Math.random`, `Date`. */
+function membersOf(source: ts.SourceFile): readonly { readonly name: string; readonly line: number }[] {
+  const found: { name: string; line: number }[] = [];
+  visit(source, (node) => {
+    if (!ts.isIdentifier(node) || isMemberName(node)) return;
+    const { parent } = node;
+    const add = (name: string): void => void found.push({ name, line: lineOf(source, node) });
+    if (ts.isPropertyAccessExpression(parent)) add(`${node.text}.${parent.name.text}`);
+    else if (ts.isElementAccessExpression(parent) && ts.isStringLiteralLike(parent.argumentExpression)) add(`${node.text}.${parent.argumentExpression.text}`);
+    else if (ts.isVariableDeclaration(parent) && parent.initializer === node && ts.isObjectBindingPattern(parent.name)) {
+      // `const { env } = process` reads a member too.
+      for (const element of parent.name.elements) add(`${node.text}.${(element.propertyName ?? element.name).getText(source)}`);
+    } else add(node.text);
   });
+  return found;
+}
+
+/** The `b` of `a.b`, of `{ b: 1 }` and of a declared member: not a name that is looked up. */
+function isMemberName(node: ts.Identifier): boolean {
+  const { parent } = node;
+  if (ts.isPropertyAccessExpression(parent)) return parent.name === node;
+  return (ts.isPropertyAssignment(parent) || ts.isClassElement(parent) || ts.isTypeElement(parent) || ts.isBindingElement(parent)) && parent.name === node;
 }

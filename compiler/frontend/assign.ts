@@ -131,7 +131,7 @@ function writeMember(run: Evaluation, object: StaticValue, key: StaticValue, val
   }
   const frozen = (isArray(object) && Object.isFrozen(object)) || (object instanceof ObjectValue && object.isFrozen);
   if (frozen) refuseFrozen(run, node);
-  if (object instanceof ObjectValue && (typeof key === "string" || typeof key === "number")) object.fields.set(String(key), value);
+  if (object instanceof ObjectValue && (typeof key === "string" || typeof key === "number")) object.set(String(key), value);
   else if (isArray(object) && typeof key === "number" && Number.isInteger(key) && key >= 0 && key <= object.length) {
     (object as StaticValue[])[key] = value;
   } else if (isArray(object) && key === "length" && typeof value === "number") (object as StaticValue[]).length = value;

@@ -9,7 +9,7 @@ import type { Func, Value } from "../../ir/module.ts";
 import type { FieldWrite, NamedDim, Parameter, Signature, SignatureTree } from "../../ir/signature.ts";
 import { type TensorType, tensorType } from "../../ir/type.ts";
 import { buildFunction, type FunctionBuild, type FunctionParameter } from "./build-function.ts";
-import { callValue } from "./evaluate-call.ts";
+import { callValue, isStackOverflow } from "./evaluate-call.ts";
 import { type DimEquality, type Evaluation, refuse, spanOf, use } from "./evaluation.ts";
 import { evaluateExpression } from "./evaluate-expression.ts";
 import { DimsUnified } from "./intrinsics.ts";
@@ -55,6 +55,12 @@ export function buildModel(project: SourceProject, model: ModelDeclaration, take
       for (const { name } of built.functions) takenNames.add(name);
       return built;
     } catch (error) {
+      // Frames of calls are counted, but a deeply nested expression can use up the stack before.
+      if (isStackOverflow(error)) {
+        refuse(run, run.frames.at(-1)?.site ?? model.call, "TSDL3006", "the program is nested too deeply to be evaluated", {
+          help: "recursion runs while the program is built; use a loop, or fewer levels",
+        });
+      }
       if (!(error instanceof DimsUnified)) throw error;
       for (const [name, equality] of run.equalities) equalities.set(name, equality);
     }
@@ -81,8 +87,8 @@ function evaluateModel(run: Evaluation, { name, declaration, call }: ModelDeclar
     const args = parameters.map((parameter) => treeValue(parameter.tree, remaining, build));
     const before = args.map((argument) => replaceLeaves(argument, (leaf) => leaf));
     const result = callValue(run, value.body, args, call);
-    const changes = changedLeaves(run, before, args, [], call);
     const place = resultPlace(value.body, call);
+    const changes = changedLeaves(run, before, args, [], parameters.map((parameter) => parameter.name), place);
     const flatResult = flattenResult(run, result === undefined && changes.length > 0 ? new ObjectValue() : result, place);
     tree = flatResult.tree;
     mutations = changes.map(({ path, value: changed }) => {

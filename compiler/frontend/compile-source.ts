@@ -32,7 +32,7 @@ export interface CompileSourceOptions {
 export function compileSource(entryFiles: readonly string[], options: CompileSourceOptions = {}): CompiledSource {
   const workingDirectory = options.workingDirectory ?? process.cwd();
   refuseMissing(entryFiles, workingDirectory);
-  const project = loadProject(entryFiles, workingDirectory);
+  const project = checkedProject(entryFiles, workingDirectory);
   if (project.diagnostics.length > 0) throw new DiagnosticsError(project.diagnostics);
 
   const found = project.entries.map((entry) => findModels(project, entry));
@@ -56,6 +56,17 @@ export function compileSource(entryFiles: readonly string[], options: CompileSou
   }
   if (diagnostics.length > 0) throw new DiagnosticsError(withoutRepeats(diagnostics));
   return { module: { functions }, signatures, files: project.files };
+}
+
+/** TypeScript is recursive, and gives up with a RangeError on a chain of a thousand calls. */
+function checkedProject(entryFiles: readonly string[], workingDirectory: string): SourceProject {
+  try {
+    return loadProject(entryFiles, workingDirectory);
+  } catch (error) {
+    if (!(error instanceof RangeError)) throw error;
+    const message = `an expression in ${entryFiles.join(", ")} is nested too deeply for the TypeScript checker`;
+    throw new DiagnosticsError([{ code: "TSDL3006", message, labels: [], notes: [], help: "give parts of long chains and sums names of their own" }]);
+  }
 }
 
 function refuseMissing(entryFiles: readonly string[], workingDirectory: string): void {
@@ -121,7 +132,7 @@ function modelCall(project: SourceProject, initializer: ts.Expression | undefine
   if (!ts.isIdentifier(name)) return undefined;
   const symbol = project.checker.getSymbolAtLocation(name);
   const target = symbol !== undefined && (symbol.flags & ts.SymbolFlags.Alias) !== 0 ? project.checker.getAliasedSymbol(symbol) : symbol;
-  const isLibrary = (target?.declarations ?? []).some((declaration) => /\/lib\/model\.(d\.)?ts$/.test(declaration.getSourceFile().fileName));
+  const isLibrary = (target?.declarations ?? []).some(project.isLibraryDeclaration);
   return target?.name === "model" && isLibrary ? initializer : undefined;
 }
 

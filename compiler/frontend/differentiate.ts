@@ -102,7 +102,7 @@ function traceFunction(run: Evaluation, fn: StaticValue, args: readonly StaticVa
     const before = own.map((argument) => replaceLeaves(argument, (leaf) => leaf));
     result = callValue(run, fn, own, node);
     check(result);
-    changes = changedLeaves(run, before, own, [], node);
+    changes = changedLeaves(run, before, own, [], argumentNames, node);
     return [...leavesOf(result), ...changes].map(({ value }) => use(run, value, node));
   });
   const restoreValue = (values: readonly Value[]): StaticValue => {

@@ -8,13 +8,16 @@ import { type Evaluation, recursionLimit, refuse } from "./evaluation.ts";
 import { refuseExternal } from "./read-member.ts";
 import { declare, innerScope, type Scope } from "./scope.ts";
 import { refuseSyntax } from "./syntax.ts";
-import { ClassValue, Closure, describe, ExternalValue, ModelValue, NativeFunction, type StaticValue } from "./value.ts";
+import { ClassValue, Closure, describe, ExternalValue, isCallable, ModelValue, NativeFunction, type StaticValue } from "./value.ts";
 
 export function evaluateCall(run: Evaluation, node: ts.CallExpression, scope: Scope): Link {
   if (node.expression.kind === ts.SyntaxKind.SuperKeyword || node.expression.kind === ts.SyntaxKind.ImportKeyword) return refuseSyntax(run, node.expression);
   const callee = evaluateChain(run, node.expression, scope);
   if (callee.stopped) return callee;
   if (node.questionDotToken !== undefined && (callee.value === undefined || callee.value === null)) return { value: undefined, stopped: true };
+  if (!isCallable(callee.value) && !(callee.value instanceof ExternalValue) && !(callee.value instanceof ClassValue)) {
+    refuse(run, node, "TSDL3003", `${node.expression.getText()} is not a function`, { label: `it is ${describe(callee.value)}` });
+  }
   const args = evaluateList(run, node.arguments, scope);
   run.scopesOfCalls.set(node, scope);
   return { value: callValue(run, callee.value, args, node), stopped: false };
@@ -22,12 +25,25 @@ export function evaluateCall(run: Evaluation, node: ts.CallExpression, scope: Sc
 
 export function callValue(run: Evaluation, callee: StaticValue, args: readonly StaticValue[], node: ts.Node): StaticValue {
   if (callee instanceof Closure) return evaluateClosure(run, callee, args, node);
-  if (callee instanceof NativeFunction) return callee.call(run, args, node);
+  if (callee instanceof NativeFunction) return callNative(run, callee, args, node);
   if (callee instanceof ModelValue) return callValue(run, callee.body, args, node);
   if (callee instanceof ExternalValue) refuseExternal(run, callee, node);
   if (callee instanceof ClassValue) return refuse(run, node, "TSDL3003", `the class ${callee.node.name?.text ?? ""} cannot be called`);
-  const name = ts.isCallExpression(node) ? node.expression.getText() : "this";
-  return refuse(run, node, "TSDL3003", `${name} is not a function`, { label: `it is ${describe(callee)}` });
+  return refuse(run, node, "TSDL3003", "a function is needed here", { label: `it is given ${describe(callee)}` });
+}
+
+/** What JavaScript itself refuses, such as "x".repeat(-1), is the program's fault. */
+function callNative(run: Evaluation, callee: NativeFunction, args: readonly StaticValue[], node: ts.Node): StaticValue {
+  try {
+    return callee.call(run, args, node);
+  } catch (error) {
+    if (!(error instanceof RangeError) || isStackOverflow(error)) throw error;
+    return refuse(run, node, "TSDL2004", error.message, { label: `${callee.name} refuses this` });
+  }
+}
+
+export function isStackOverflow(error: unknown): boolean {
+  return error instanceof RangeError && /call stack/i.test(error.message);
 }
 
 export function evaluateClosure(run: Evaluation, { node, scope: outer, self, name }: Closure, args: readonly StaticValue[], site: ts.Node): StaticValue {

@@ -100,11 +100,12 @@ function evaluateNumberOperator(run: Evaluation, operator: NumberOperator, left:
   return refuse(run, node, "TSDL2005", `${operator.text} does not work on sizes of named dims`, { label: `left is ${describe(left)}, right is ${describe(right)}` });
 }
 
-function refuseTensors(run: Evaluation, text: string, method: string | undefined, left: StaticValue, right: StaticValue, node: ts.Node): void {
+function refuseTensors(run: Evaluation, text: string, method: string | undefined, left: StaticValue, right: StaticValue, node: ts.Node, isUnary = false): void {
   if (!(left instanceof TensorValue) && !(right instanceof TensorValue)) return;
-  refuse(run, node, "TSDL2001", `${text} works on numbers, and this is a tensor`, {
-    label: `left is ${describe(left)}, right is ${describe(right)}`,
-    help: method === undefined ? "tensors have methods instead of operators" : `call the method: x.${method}(y)`,
+  const other = left instanceof TensorValue ? right : left;
+  refuse(run, node, "TSDL2001", `${text} works on numbers, not on tensors`, {
+    label: isUnary ? `this is ${describe(left)}` : `left is ${describe(left)}, right is ${describe(right)}`,
+    help: method === undefined ? "tensors have methods instead of operators" : `call the method: x.${method}(${isUnary ? "" : typeof other === "number" ? other : "y"})`,
   });
 }
 
@@ -133,7 +134,7 @@ function powerOfDim(left: Dim, right: Dim): StaticValue {
 export function evaluateUnary(run: Evaluation, operator: ts.PrefixUnaryOperator, operand: StaticValue, node: ts.PrefixUnaryExpression): StaticValue {
   if (operator === ts.SyntaxKind.ExclamationToken) return !isTruthy(run, operand, node.operand);
   const text = ts.tokenToString(operator) ?? "";
-  refuseTensors(run, text, operator === ts.SyntaxKind.MinusToken ? "neg" : undefined, operand, undefined, node);
+  refuseTensors(run, text, operator === ts.SyntaxKind.MinusToken ? "neg" : undefined, operand, undefined, node, true);
   if (operator === ts.SyntaxKind.PlusToken && typeof operand === "string") return Number(operand);
   if (!isNumeric(operand)) return refuse(run, node, "TSDL2001", `${text} needs a number`, { label: `this is ${describe(operand)}` });
   if (operator === ts.SyntaxKind.PlusToken) return operand;
@@ -187,7 +188,7 @@ export function isTruthy(run: Evaluation, value: StaticValue, node: ts.Node): bo
       help: "choose between two tensors with where(condition, onTrue, onFalse); branches on tensors are not compiled in this version",
     });
   }
-  if (value instanceof RuntimeNumber) return refuseRuntimeCondition(run, node, "a condition that is a number of run time");
+  if (value instanceof RuntimeNumber) return refuseRuntimeCondition(run, node, "a number that is known only at run time");
   if (value instanceof DimValue || value instanceof DimQuotient) return refuseDimCondition(run, node, value, 0);
   return Boolean(value);
 }
@@ -195,7 +196,7 @@ export function isTruthy(run: Evaluation, value: StaticValue, node: ts.Node): bo
 function refuseRuntimeCondition(run: Evaluation, node: ts.Node, what: string): never {
   return refuse(run, node, "TSDL3004", `${what} cannot decide what the program does`, {
     label: "not known when the program is built",
-    help: "compute both and choose with where(), or make the number a constant; branches at run time are not compiled in this version",
+    help: "make it a tensor, compute both and choose: where(full([], n).gt(0), x, y); branches at run time are not compiled in this version",
   });
 }
 

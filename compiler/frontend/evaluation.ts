@@ -78,7 +78,7 @@ export function refuse(run: Evaluation, node: ts.Node, code: DiagnosticCode, mes
 }
 
 export const recursionLimit = 400;
-export const stepLimit = 5_000_000;
+export const stepLimit = 1_000_000;
 
 /** Runs what makes ops, with the spans of the call stack; faults of the IR become refusals at `node`. */
 export function makeOps<T>(run: Evaluation, node: ts.Node, make: (b: Builder) => T, details: RefusalDetails = {}): T {
@@ -86,8 +86,8 @@ export function makeOps<T>(run: Evaluation, node: ts.Node, make: (b: Builder) =>
     return run.b.at(spansAt(run, node), () => make(run.b));
   } catch (error) {
     if (error instanceof TypeFault || error instanceof IrError) {
-      const message = error instanceof IrError ? error.message.replace(/ \([^()]*(\([^()]*\)[^()]*)*\)$/, "") : error.message;
-      refuse(run, node, "TSDL2003", message, { label: error.facts.join(", "), ...details, help: error.help ?? details.help });
+      const facts = error.facts.join(", ");
+      refuse(run, node, "TSDL2003", error.message.replace(` (${facts})`, ""), { label: facts, ...details, help: error.help ?? details.help });
     }
     throw error;
   }
@@ -131,8 +131,11 @@ export function spansAt(run: Evaluation, node: ts.Node): readonly Span[] {
 function innermostUserNode(run: Evaluation, node: ts.Node): { place: ts.Node; via: string | undefined } {
   if (isUserNode(run.project, node)) return { place: node, via: undefined };
   const { file, line } = spanOf(run.project, node);
-  for (const { site } of [...run.frames].reverse()) {
-    if (isUserNode(run.project, site)) return { place: site, via: `${file}:${line}` };
+  const inward = [...run.frames].reverse();
+  // A method that is one primitive is the call itself: where it is written says nothing more.
+  const isComposite = !isUserNode(run.project, inward[0]?.site ?? node);
+  for (const { site } of inward) {
+    if (isUserNode(run.project, site)) return { place: site, via: isComposite ? `${file}:${line}` : undefined };
   }
   return { place: node, via: undefined };
 }

@@ -13,13 +13,13 @@ import { f64, isTruthy, runtimeOperand, textOf } from "./evaluate-operator.ts";
 import { type Evaluation, makeOps, refuse, runtimeNumberOf } from "./evaluation.ts";
 import { elementsOf } from "./read-member.ts";
 import {
-  asDim, describe, DimQuotient, DimValue, dimValue, ExternalValue, isArray, isNumeric, NativeFunction, ObjectValue, RuntimeNumber,
+  asDim, describe, DimQuotient, DimValue, dimValue, ExternalValue, isArray, isNumeric, NativeFunction, ObjectValue, ownEntry, RuntimeNumber,
   type StaticValue, TensorValue,
 } from "./value.ts";
 
 export function globalNamed(run: Evaluation, name: string, node: ts.Node): StaticValue {
   if (Object.hasOwn(globals, name)) return globals[name];
-  const impure = impureGlobals[name];
+  const impure = ownEntry(impureGlobals, name);
   if (impure !== undefined) return new ExternalValue(name, impure.reason, impure.help);
   return new ExternalValue(name, `${name} is not a part of the language that is compiled`, callable);
 }
@@ -164,7 +164,7 @@ const object: Record<string, StaticValue> = {
   assign: new NativeFunction("Object.assign", (run, [target, ...sources], node) => {
     if (!(target instanceof ObjectValue)) return refuse(run, node, "TSDL2001", "Object.assign needs an object", { label: `it is given ${describe(target)}` });
     if (target.isFrozen) refuseFrozen(run, node);
-    for (const source of sources) for (const [key, item] of fieldsOf(run, source, node)) target.fields.set(key, item);
+    for (const source of sources) for (const [key, item] of fieldsOf(run, source, node)) target.set(key, item);
     return target;
   }),
   hasOwn: new NativeFunction("Object.hasOwn", (run, [value, key], node) => fieldsOf(run, value, node).some(([name]) => name === textOf(run, key, node))),

@@ -16,7 +16,7 @@ import { differentiate, pushForward } from "./differentiate.ts";
 import type { SourceModule } from "./scope.ts";
 import { suggestTensor } from "./suggest.ts";
 import {
-  Closure, describe, DimQuotient, DimValue, isArray, isCallable, isNumeric, ModelValue, NativeFunction, ObjectValue, RuntimeNumber,
+  Closure, describe, DimQuotient, DimValue, isArray, isCallable, isNumeric, ModelValue, NativeFunction, ObjectValue, ownEntry, RuntimeNumber,
   type StaticValue, TensorValue,
 } from "./value.ts";
 import { pathName, type Path } from "./tree.ts";
@@ -53,7 +53,7 @@ const intrinsics: Readonly<Record<string, Readonly<Record<string, NativeFunction
 
 export function intrinsicOf(run: Evaluation, module: SourceModule, name: string): NativeFunction | undefined {
   if (run.project.isUserFile(module.file)) return undefined;
-  return intrinsics[path.posix.basename(module.file.fileName)]?.[name];
+  return ownEntry(ownEntry(intrinsics, path.posix.basename(module.file.fileName)) ?? {}, name);
 }
 
 function nameOf(fn: StaticValue): string {

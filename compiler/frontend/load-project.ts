@@ -24,7 +24,9 @@ export interface SourceProject {
   isUserFile(file: ts.SourceFile): boolean;
   /** How messages call a file: relative to the working directory, or `tsdlc/lib/nn.ts`. */
   displayName(file: ts.SourceFile): string;
-  /** Every user file that was read, as an absolute path. */
+  /** Whether a declaration is the library's or the runtime's, in whatever form it is installed. */
+  isLibraryDeclaration(declaration: ts.Node): boolean;
+  /** Every user file that was read, tsconfig.json included, as an absolute path. */
   readonly files: readonly string[];
 }
 
@@ -41,9 +43,9 @@ const projects = new Map<string, Project>();
 export function loadProject(entryFiles: readonly string[], workingDirectory: string): SourceProject {
   const entryPaths = entryFiles.map((file) => path.resolve(workingDirectory, file));
   const lean = openProgram(entryPaths, "lean");
-  // Declarations of Node and the DOM cost more to load than a model; they are read when a name is missing without them.
-  const isNameMissing = lean.diagnostics.some(({ code }) => code === "TS2304" || code === "TS2584" || code === "TS2580" || code === "TS2307" || code === "TS2591");
-  const { program, diagnostics, options, files } = isNameMissing ? openProgram(entryPaths, "full") : lean;
+  // Declarations of Node and the DOM cost more to load than a model, and few models mention them: they are read when
+  // the program has faults without them.
+  const { program, diagnostics, options, files, configFile } = lean.diagnostics.length > 0 ? openProgram(entryPaths, "full") : lean;
 
   const isUserFile = (file: ts.SourceFile): boolean => !libraryFiles.has(file.fileName);
   const cache = ts.createModuleResolutionCache(workingDirectory, (name) => name, options);
@@ -75,40 +77,29 @@ export function loadProject(entryFiles: readonly string[], workingDirectory: str
       if (libraryFiles.has(file.fileName)) return path.posix.join("tsdlc/lib", toPosix(path.relative(libraryRoot, file.fileName)));
       return displayPath(file.fileName, workingDirectory);
     },
-    files: files.map((file) => path.normalize(file.fileName)),
+    isLibraryDeclaration,
+    files: [...files.map((file) => path.normalize(file.fileName)), ...(configFile === undefined ? [] : [path.normalize(configFile)])],
   };
 
   function openProgram(paths: readonly string[], extent: "lean" | "full") {
-    const compilerOptions = readOptions(paths, extent);
+    const { options: compilerOptions, configFile } = readOptions(paths, extent);
     const key = JSON.stringify(compilerOptions);
     const project = projects.get(key) ?? new Project({ compilerOptions, skipAddingFilesFromTsConfig: true });
     projects.set(key, project);
-    for (const file of paths) {
-      const present = project.getSourceFile(file);
-      if (present === undefined) project.addSourceFileAtPath(file);
-      else present.refreshFromFileSystemSync();
-    }
+    for (const source of project.getSourceFiles()) if (isOwnFile(source.compilerNode)) source.refreshFromFileSystemSync();
+    for (const file of paths) project.addSourceFileAtPath(file);
     const opened = project.getProgram().compilerObject;
     const reached = reachableFrom(opened, paths);
-    return { program: opened, options: compilerOptions, files: reached, diagnostics: checkProgram(opened, reached, workingDirectory) };
+    return { program: opened, options: compilerOptions, configFile, files: reached, diagnostics: checkProgram(opened, reached, workingDirectory) };
   }
 }
 
 /** Options that decide meaning are the user's; those that decide output, and the cost of loading, are ours. */
-function readOptions(entryPaths: readonly string[], extent: "lean" | "full"): ts.CompilerOptions {
+function readOptions(entryPaths: readonly string[], extent: "lean" | "full"): { options: ts.CompilerOptions; configFile: string | undefined } {
   const folder = path.dirname(entryPaths[0] ?? ".");
-  const config = ts.findConfigFile(folder, ts.sys.fileExists);
+  const configFile = ts.findConfigFile(folder, ts.sys.fileExists);
   const own: ts.CompilerOptions =
-    config === undefined || config.includes("/node_modules/")
-      ? {
-          strict: true,
-          target: ts.ScriptTarget.ES2023,
-          module: ts.ModuleKind.NodeNext,
-          moduleResolution: ts.ModuleResolutionKind.NodeNext,
-          allowImportingTsExtensions: true,
-          resolveJsonModule: true,
-        }
-      : readConfig(config);
+    configFile === undefined ? { strict: true, target: ts.ScriptTarget.ES2023, allowImportingTsExtensions: true, resolveJsonModule: true } : readConfig(configFile);
   const options: ts.CompilerOptions = {
     ...own,
     noEmit: true,
@@ -119,8 +110,13 @@ function readOptions(entryPaths: readonly string[], extent: "lean" | "full"): ts
     composite: false,
     incremental: false,
   };
-  // The path of the file decides the module kind under NodeNext, and a bare folder has no package.json to say "module".
-  if (options.module === ts.ModuleKind.NodeNext) options.moduleDetection = ts.ModuleDetectionKind.Force;
+  // Node's rules make a file CommonJS or not by the package.json above it, which says nothing about a model: it is
+  // compiled, never loaded. Bundler resolution finds whatever they find.
+  if (own.module === undefined || own.module >= ts.ModuleKind.Node16) {
+    options.module = ts.ModuleKind.ESNext;
+    options.moduleResolution = ts.ModuleResolutionKind.Bundler;
+    options.moduleDetection = ts.ModuleDetectionKind.Force;
+  }
   if (extent === "lean") {
     options.types = [];
     options.lib = (own.lib ?? ["lib.es2023.d.ts"]).filter((name) => !/dom|webworker|scripthost/i.test(name));
@@ -135,7 +131,7 @@ function readOptions(entryPaths: readonly string[], extent: "lean" | "full"): ts
     options.paths = { ...own.paths, tsdlc: [declarations], "tsdlc/data": [data] };
     if (runsFromSource) options.customConditions = [...(own.customConditions ?? []), "source"];
   }
-  return options;
+  return { options, configFile };
 }
 
 function readConfig(file: string): ts.CompilerOptions {
@@ -175,6 +171,13 @@ function reachableFrom(program: ts.Program, entryPaths: readonly string[]): read
 /** Neither a declaration file, nor a dependency, nor the library. */
 function isOwnFile(file: ts.SourceFile): boolean {
   return !file.isDeclarationFile && !file.fileName.includes("/node_modules/") && !isInside(file.fileName, libraryRoot) && !isCompilerFile(file.fileName);
+}
+
+/** The sources of this package, its built declarations, or a copy that the user installed. */
+function isLibraryDeclaration(declaration: ts.Node): boolean {
+  const file = declaration.getSourceFile().fileName;
+  const isOurs = ["lib", "dist/lib", "runtime"].some((folder) => isInside(file, path.join(packageRoot, folder)));
+  return isOurs || /\/node_modules\/tsdlc(-runtime)?\//.test(file);
 }
 
 /** In the source tree, declarations of the library reach the other rooms. */

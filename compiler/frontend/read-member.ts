@@ -1,13 +1,14 @@
 /** Members of values: fields of objects, elements and methods of arrays and strings, and everything a tensor has. */
 
 import { ts } from "ts-morph";
+import { elementCount } from "../../ir/dim.ts";
 import { arrayMethods } from "./array-methods.ts";
 import { evaluateClosure } from "./evaluate-call.ts";
 import { type Evaluation, refuse } from "./evaluation.ts";
 import { exportedNames, exportedValue, moduleOf } from "./source-module.ts";
 import { stringMethods } from "./string-methods.ts";
 import {
-  Closure, describe, DimValue, dimValue, ExternalValue, isArray, NamespaceValue, NativeFunction, ObjectValue,
+  Closure, describe, DimValue, dimValue, ExternalValue, isArray, NamespaceValue, NativeFunction, ObjectValue, ownEntry,
   type StaticValue, TensorValue,
 } from "./value.ts";
 
@@ -20,24 +21,24 @@ export function readMember(run: Evaluation, object: StaticValue, name: string, n
   if (object instanceof NamespaceValue) {
     const found = exportedValue(run, object.module, name, node);
     if (found !== undefined) return found.value;
-    return refuse(run, node, "TSDL4005", `the module has no export named ${name}`, { label: `it exports ${exportedNames(run, object.module).join(", ")}` });
+    return refuse(run, node, "TSDL2004", `the module has no export named ${name}`, { label: `it exports ${exportedNames(run, object.module).join(", ")}` });
   }
   if (object instanceof ExternalValue) refuseExternal(run, object, node);
   if (object instanceof NativeFunction) {
-    const member = object.members[name];
+    const member = ownEntry(object.members, name);
     if (member !== undefined) return member;
     return refuse(run, node, "TSDL3003", `${object.name}.${name} is not compiled`, { help: helpFor(object) });
   }
   if (isArray(object)) {
     if (name === "length") return object.length;
-    const method = arrayMethods[name];
+    const method = ownEntry(arrayMethods, name);
     if (method !== undefined) return new NativeFunction(name, (inner, args, at) => method(inner, object, args, at));
     if (/^\d+$/.test(name)) return object[Number(name)];
     return refuse(run, node, "TSDL3003", `the array method ${name} is not compiled`, { help: `these are: ${Object.keys(arrayMethods).join(", ")}` });
   }
   if (typeof object === "string") {
     if (name === "length") return object.length;
-    const method = stringMethods[name];
+    const method = ownEntry(stringMethods, name);
     if (method !== undefined) return new NativeFunction(name, (inner, args, at) => method(inner, object, args, at));
     return refuse(run, node, "TSDL3003", `the string method ${name} is not compiled`, { help: `these are: ${Object.keys(stringMethods).join(", ")}` });
   }
@@ -110,11 +111,12 @@ const handleMembers: Readonly<Record<string, string>> = {
 function readTensorMember(run: Evaluation, tensor: TensorValue, name: string, node: ts.Node): StaticValue {
   if (name === "shape") return shapeOf(tensor);
   if (name === "dtype") return tensor.type.dtype;
+  if (name === "size") return dimValue(elementCount(tensor.type.shape));
   if (name === "rank") return tensor.type.shape.length;
   const member = tensorMembers(run).get(name);
   if (member !== undefined && ts.isMethodDeclaration(member)) return new Closure(name, member, tensorModule(run).scope, tensor);
   if (member !== undefined) return evaluateClosure(run, new Closure(name, member, tensorModule(run).scope, tensor), [], node);
-  const help = handleMembers[name];
+  const help = ownEntry(handleMembers, name);
   return refuse(run, node, "TSDL3003", `${name} of a tensor cannot be compiled`, {
     label: help === undefined ? `${describe(tensor)} has no such member` : "the tensor has no data yet: the program is being built",
     help,

@@ -60,13 +60,9 @@ function adviceFor(type: ts.Type): string {
 function readTensor(reading: Reading, type: ts.Type, path: string, node: ts.Node): SignatureTree | undefined {
   const { checker } = reading;
   const symbol = type.getSymbol();
-  if (symbol?.name !== "Tensor" || !isLibrarySymbol(symbol)) return undefined;
+  if (symbol?.name !== "Tensor" || !(symbol.declarations ?? []).some(reading.run.project.isLibraryDeclaration)) return undefined;
   const [shape, dtype] = checker.getTypeArguments(type as ts.TypeReference);
   return { kind: "tensor", type: tensorType(readDType(reading, dtype, path, node), readShape(reading, shape, path, node)) };
-}
-
-function isLibrarySymbol(symbol: ts.Symbol): boolean {
-  return (symbol.declarations ?? []).some((declaration) => /(\/lib|\/runtime|\/tsdlc-runtime)\/(dist\/)?tensor\.(d\.)?ts$/.test(declaration.getSourceFile().fileName));
 }
 
 function readShape(reading: Reading, shape: ts.Type | undefined, path: string, node: ts.Node): readonly Dim[] {

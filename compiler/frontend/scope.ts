@@ -35,6 +35,8 @@ export type ModuleDeclaration =
   | { readonly kind: "function"; readonly node: ts.FunctionDeclaration }
   | { readonly kind: "class"; readonly node: ts.ClassDeclaration }
   | { readonly kind: "enum"; readonly node: ts.EnumDeclaration }
+  /** Declared for the checker, without anything to evaluate. */
+  | { readonly kind: "ambient"; readonly node: ts.Node }
   | { readonly kind: "variable"; readonly node: ts.VariableDeclaration; readonly isConstant: boolean }
   /** `name` undefined is the whole module. */
   | { readonly kind: "import"; readonly specifier: string; readonly name: string | undefined; readonly node: ts.Node };

@@ -52,7 +52,9 @@ function readStatement(
     declarations.set(name, declaration);
     if (isExported) exports.set(isDefault ? "default" : name, { kind: "local", name });
   };
-  if (ts.isFunctionDeclaration(statement) && statement.body !== undefined) add(statement.name?.text ?? "default", { kind: "function", node: statement });
+  if (ts.canHaveModifiers(statement) && (ts.getModifiers(statement) ?? []).some(({ kind }) => kind === ts.SyntaxKind.DeclareKeyword)) {
+    for (const name of declaredNames(statement)) add(name, { kind: "ambient", node: statement });
+  } else if (ts.isFunctionDeclaration(statement) && statement.body !== undefined) add(statement.name?.text ?? "default", { kind: "function", node: statement });
   else if (ts.isClassDeclaration(statement)) add(statement.name?.text ?? "default", { kind: "class", node: statement });
   else if (ts.isEnumDeclaration(statement)) add(statement.name.text, { kind: "enum", node: statement });
   else if (ts.isVariableStatement(statement)) {
@@ -63,6 +65,14 @@ function readStatement(
   } else if (ts.isImportDeclaration(statement)) readImport(statement, declarations);
   else if (ts.isExportAssignment(statement)) exports.set("default", { kind: "expression", node: statement.expression });
   else if (ts.isExportDeclaration(statement)) readExport(statement, exports, starExports);
+}
+
+function declaredNames(statement: ts.Statement): readonly string[] {
+  if (ts.isVariableStatement(statement)) return statement.declarationList.declarations.flatMap(({ name }) => patternNames(name));
+  if (ts.isFunctionDeclaration(statement) || ts.isClassDeclaration(statement) || ts.isEnumDeclaration(statement)) {
+    return statement.name === undefined ? [] : [statement.name.text];
+  }
+  return [];
 }
 
 function readImport(statement: ts.ImportDeclaration, declarations: Map<string, ModuleDeclaration>): void {
@@ -130,6 +140,8 @@ export function moduleValue(run: Evaluation, module: SourceModule, name: string,
     case "function": return new Closure(name, declaration.node, module.scope);
     case "class": return new ClassValue(declaration.node, module);
     case "import": return importedValue(run, module, declaration.specifier, declaration.name, declaration.node);
+    case "ambient":
+      return new ExternalValue(name, `${name} is only declared, so there is no source to compile`, "write the function in TypeScript, or do it outside and pass the result in as a parameter");
     case "enum": return remember(run, declaration.node, () => evaluateEnum(run, declaration.node, module.scope));
     case "variable": {
       if (!declaration.isConstant) {
@@ -162,7 +174,7 @@ function importedValue(run: Evaluation, module: SourceModule, specifier: string,
   }
   const found = exportedValue(run, target, name, at);
   if (found !== undefined) return found.value;
-  return refuse(run, at, "TSDL4005", `"${specifier}" has no export named ${name}`);
+  return refuse(run, at, "TSDL2004", `"${specifier}" has no export named ${name}`);
 }
 
 /**

@@ -18,7 +18,7 @@ export function suggestTensor(run: Evaluation, args: readonly StaticValue[], att
   if (last < 1 || !(wrong instanceof TensorValue)) return undefined;
   const fitting = visibleBindings(scope)
     .flatMap(([name, value]) => namedTensors(name, value))
-    .filter(([, tensor]) => printType(tensor.type) !== printType(wrong.type) && tensor.type.dtype === wrong.type.dtype && fits([...args.slice(0, last), tensor], attempt));
+    .filter(([, tensor]) => !args.includes(tensor) && printType(tensor.type) !== printType(wrong.type) && tensor.type.dtype === wrong.type.dtype && fits([...args.slice(0, last), tensor], attempt));
   // Among several that fit, those of the rank that was given are likelier to be meant.
   const [best, ...others] = [...fitting.filter(([, tensor]) => tensor.type.shape.length === wrong.type.shape.length)];
   if (best === undefined || others.length > 0) return undefined;

@@ -46,7 +46,7 @@ export const refusedSyntax: Partial<Record<ts.SyntaxKind, Advice>> = {
 
 export function refuseSyntax(run: Evaluation, node: ts.Node): never {
   const advice = refusedSyntax[node.kind];
-  const code = node.kind >= ts.SyntaxKind.FirstStatement && node.kind <= ts.SyntaxKind.LastStatement ? "TSDL3001" : "TSDL3002";
+  const code = ts.isStatement(node) ? "TSDL3001" : "TSDL3002";
   if (advice === undefined) return refuse(run, node, code, `this piece of syntax (${ts.SyntaxKind[node.kind]}) is not compiled`);
   return refuse(run, node, code, `${advice.what} is not compiled`, { help: advice.help });
 }

@@ -46,21 +46,22 @@ export function pathName(path: Path): string {
   return path.join(".");
 }
 
-/** What changed in a tree of arguments while a function ran, for leaves that are assigned; other changes are refused. */
-export function changedLeaves(run: Evaluation, before: StaticValue, after: StaticValue, path: Path, node: ts.Node): readonly Leaf[] {
+/** What changed in the arguments (of these names) while a function ran, for leaves that are assigned; other changes are refused. */
+export function changedLeaves(run: Evaluation, before: StaticValue, after: StaticValue, path: Path, names: readonly string[], node: ts.Node): readonly Leaf[] {
   if (before === after) return [];
   if (isLeaf(before) && isLeaf(after)) return before.value === after.value ? [] : [{ path, value: after }];
   if (isLeaf(before) && isNumeric(after) && before instanceof RuntimeNumber) {
     return [{ path, value: new RuntimeNumber(runtimeOperand(run, after, node), before.owner) }];
   }
   if (isArray(before) && isArray(after) && before.length === after.length) {
-    return before.flatMap((item, i) => changedLeaves(run, item, after[i], [...path, i], node));
+    return before.flatMap((item, i) => changedLeaves(run, item, after[i], [...path, i], names, node));
   }
   if (before instanceof ObjectValue && after instanceof ObjectValue) {
-    const names = new Set([...before.fields.keys(), ...after.fields.keys()]);
-    return [...names].flatMap((name) => changedLeaves(run, before.fields.get(name), after.fields.get(name), [...path, name], node));
+    const fieldNames = new Set([...before.fields.keys(), ...after.fields.keys()]);
+    return [...fieldNames].flatMap((name) => changedLeaves(run, before.fields.get(name), after.fields.get(name), [...path, name], names, node));
   }
-  return refuse(run, node, "TSDL1003", `${pathName(path)} of a parameter is assigned something of another form`, {
+  const [position, ...rest] = path;
+  return refuse(run, node, "TSDL1003", `${pathName([names[Number(position)] ?? `argument${position}`, ...rest])} is assigned something of another form`, {
     label: `it was ${describe(before)}, and is now ${describe(after)}`,
     help: "an assignment to a field of a parameter is seen by the caller, so it must keep the structure; return new data instead",
   });
@@ -78,7 +79,7 @@ export function writeAt(tree: readonly StaticValue[], path: Path, value: StaticV
       if (isLast) (at as StaticValue[])[key] = value;
       else at = at[key];
     } else if (at instanceof ObjectValue) {
-      if (isLast) at.fields.set(String(key), value);
+      if (isLast) at.set(String(key), value);
       else at = at.fields.get(String(key));
     }
   });

@@ -77,6 +77,7 @@ export class DimQuotient {
 }
 
 export class ObjectValue {
+  /** Read freely; write with `set`. */
   readonly fields: Map<string, StaticValue>;
   /** The interface or class a parameter was declared as; kept by mapTree, so that results have it too. */
   readonly declared: string | undefined;
@@ -85,6 +86,22 @@ export class ObjectValue {
   constructor(fields: Iterable<readonly [string, StaticValue]> = [], declared?: string) {
     this.fields = new Map(fields);
     this.declared = declared;
+    this.#putIndicesFirst();
+  }
+
+  set(key: string, value: StaticValue): void {
+    this.fields.set(key, value);
+    this.#putIndicesFirst();
+  }
+
+  /** The order of an object's fields in JavaScript: whole numbers ascending, then the others as they came. */
+  #putIndicesFirst(): void {
+    const keys = [...this.fields.keys()];
+    const indices = keys.filter((key) => /^(0|[1-9]\d*)$/.test(key)).sort((left, right) => Number(left) - Number(right));
+    if (indices.every((key, position) => keys[position] === key)) return;
+    const ordered = [...indices, ...keys.filter((key) => !indices.includes(key))].map((key) => [key, this.fields.get(key)] as const);
+    this.fields.clear();
+    for (const [key, value] of ordered) this.fields.set(key, value);
   }
 }
 
@@ -181,6 +198,11 @@ export function asDim(value: StaticValue): Dim | undefined {
 
 export function objectOf(fields: Readonly<Record<string, StaticValue>>): ObjectValue {
   return new ObjectValue(Object.entries(fields));
+}
+
+/** An entry of a table by a name that the program wrote, which may be one that every object inherits. */
+export function ownEntry<T>(table: Readonly<Record<string, T>>, name: string): T | undefined {
+  return Object.hasOwn(table, name) ? table[name] : undefined;
 }
 
 /** How messages name a value: "a tensor f32[N,10]", "the string \"relu\"". */

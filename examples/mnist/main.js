@@ -15,7 +15,7 @@ import { init, predict, step } from "./dist/index.js";
 import { plotLoss } from "./plot-loss.js";
 
 const epochs = 5;
-const batchSize = 128;
+const batchSize = 64;
 const peakRate = 0.1;
 const seed = 20;
 

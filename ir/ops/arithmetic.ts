@@ -6,7 +6,7 @@
 import type { Builder } from "../builder.ts";
 import type { Value } from "../module.ts";
 import type { Binary, Operand, OpRecord } from "../op.ts";
-import { fusedMultiplyAdd, power } from "../special-functions.ts";
+import { fusedMultiplyAdd, fusedMultiplyAddToFloat, power } from "../special-functions.ts";
 import { isFloat, type ScalarDType } from "../type.ts";
 import { binary, elementwise } from "./make-elementwise.ts";
 import { addTangents, factorsRule, required, splat } from "./make-rules.ts";
@@ -130,9 +130,13 @@ export const fma: OpRecord<(a: Operand, b: Operand, c: Operand) => Value> = elem
   },
 });
 
-/** The product of two floats of 24 bits or less is exact in a double. */
 function fusedScalar(dtype: ScalarDType, x: number, y: number, z: number): number {
-  return dtype === "f64" ? fusedMultiplyAdd(x, y, z) : x * y + z;
+  switch (dtype) {
+    case "f64": return fusedMultiplyAdd(x, y, z);
+    case "f32": return fusedMultiplyAddToFloat(x, y, z);
+    // The sum of a product of 22 bits in a double is rounded so far down that rounding again does no harm but in rare ties.
+    default: return x * y + z;
+  }
 }
 
 /** 1 where an operand wins, 0.5 where the two are equal, else 0. */

@@ -1,24 +1,205 @@
 /**
- * Contractions as a plain space: every (batch, i, j) in parallel, each with its own sum over k. Right for shapes too
- * small to be worth packing, and the meaning of every other schedule.
+ * Contractions on the CPU: tiles of the result held in registers.
+ *
+ * A tile is a few rows by a few vectors of columns. For each step of the sum, its vectors of the right operand are
+ * loaded once and multiplied by one element of each row, so a tile of 6 rows by 4 vectors does 24 fused multiply-adds
+ * for 4 loads and 6 broadcasts. Rows of the left operand are read where they are. The right operand is read in panels
+ * as wide as a tile: in place when its columns are consecutive and a panel's rows are close together, else from a copy
+ * that a kernel of its own packs first (pack.ts), padded with zeros to whole panels.
  */
 
 import type { Builder } from "../../ir/builder.ts";
-import type { Dim } from "../../ir/dim.ts";
-import type { Region } from "../../ir/module.ts";
+import { ceilDivDims, type Dim, mulDims, subDims } from "../../ir/dim.ts";
+import type { Region, Value } from "../../ir/module.ts";
+import { delinearize } from "../../ir/ops/indexing.ts";
 import type { ContractAttrs } from "../../ir/ops/kernel.ts";
 import { inlineRegion } from "../../ir/rewrite.ts";
-import { indexType, scalarType } from "../../ir/type.ts";
+import { bytesOf, indexType, isFloat, scalarType } from "../../ir/type.ts";
+import type { Limits } from "../limits.ts";
+import { localityAlong } from "./locality.ts";
+import { grid, serialLoop, stripLoops } from "./loops.ts";
+import { type Lanes, vectorize } from "./vectorize.ts";
 
-export function contractionSpace(b: Builder, attrs: ContractAttrs, regions: readonly Region[]): { readonly extents: readonly Dim[]; readonly body: Region } {
+export interface Tile {
+  readonly rows: number;
+  /** Vectors of columns. */
+  readonly vectors: number;
+  readonly lanes: number;
+  readonly isPacked: boolean;
+}
+
+export interface ContractionParts {
+  readonly attrs: ContractAttrs;
+  readonly left: Region;
+  readonly right: Region;
+  readonly epilogue: Region;
+}
+
+/** Columns of one grid item, at most, in panels. */
+const panelsPerItem = 16;
+
+/** Rows of the right operand that are longer than this fall on few lines of the cache; a copy in panels does not. */
+const longRowBytes = 2048;
+
+/** Rows of the result from which on a copy of the right operand costs less than it gains. */
+const manyRows = 512;
+
+export function partsOf(attrs: ContractAttrs, regions: readonly Region[]): ContractionParts {
   const [left, right, epilogue] = regions;
   if (left === undefined || right === undefined || epilogue === undefined) throw new Error("a contract has three regions");
+  return { attrs, left, right, epilogue };
+}
+
+/** The tile for a contraction, or undefined when it is better done as a plain space: no row, one column, or no sum to speak of. */
+export function chooseTile({ attrs, right }: ContractionParts, limits: Limits): Tile | undefined {
+  const { m, n, k, dtype } = attrs;
+  if (m === 0 || n === 1 || k === 1 || k === 0) return undefined;
+  const lanes = limits.vectorBytes / bytesOf(dtype);
+  const vectors = typeof n === "number" ? fittingVectors(n, lanes, limits) : widestVectors(limits);
+  const rows = Math.min(rowsFor(vectors, limits), typeof m === "number" ? m : Infinity);
+  const column = right.parameters.at(-1);
+  const isConsecutive = column !== undefined && localityAlong(right, column) > 0;
+  const isWhole = typeof n === "number" && n % (vectors * lanes) === 0;
+  const isWorthCopying = typeof m === "number" && m >= manyRows && (typeof n !== "number" || n * bytesOf(dtype) > longRowBytes);
+  const isPacked = !isConsecutive || !isWhole || isWorthCopying;
+  return { rows, vectors, lanes, isPacked };
+}
+
+/**
+ * Accumulators, the vectors of one step and a broadcast must fit in registers together. A narrow tile gains nothing
+ * from more rows than hide the latency of a multiply-add; and more than 12 rows of the left operand, often a power of
+ * two apart, do not stay in the first-level cache together.
+ */
+function rowsFor(vectors: number, limits: Limits): number {
+  return Math.min(vectors === 1 ? 8 : 12, Math.floor((limits.vectorRegisters - vectors - 1) / vectors));
+}
+
+function widestVectors(limits: Limits): number {
+  return limits.vectorRegisters >= 32 ? 4 : 2;
+}
+
+/** The widest panel that pads the columns least. */
+function fittingVectors(n: number, lanes: number, limits: Limits): number {
+  const padded = (vectors: number): number => Math.ceil(n / (vectors * lanes)) * vectors;
+  let best = widestVectors(limits);
+  for (let vectors = best - 1; vectors >= 1; vectors--) if (padded(vectors) < padded(best)) best = vectors;
+  return best;
+}
+
+/** The grid of a contraction in tiles; `packed` is the copy of the right operand, if it has one. */
+export function tileContraction(b: Builder, parts: ContractionParts, tile: Tile, packed: Value | undefined): void {
+  const { attrs: { batch, m, n, k } } = parts;
+  const width = tile.vectors * tile.lanes;
+  const panels = ceilDivDims(n, width);
+  const blocks = ceilDivDims(n, width * panelsPerItem);
+  const strips = ceilDivDims(m, tile.rows);
+  const work = mulDims(2 * tile.rows, k, n);
+  grid(b, mulDims(...batch, blocks, strips), work, (item) => {
+    const index = delinearize(b, item, [...batch, blocks, strips]);
+    const batchIndex = index.slice(0, batch.length);
+    const [block, strip] = index.slice(batch.length);
+    if (block === undefined || strip === undefined) throw new Error("a tile has a place among rows and columns");
+    const firstRow = b.mul(strip, tile.rows);
+    const firstPanel = b.mul(block, panelsPerItem);
+    const stop = b.min(b.add(firstPanel, panelsPerItem), b.index(panels));
+    serialLoop(b, firstPanel, stop, 1, [], (panel) => {
+      const totals = sumTile(b, parts, tile, packed, batchIndex, firstRow, panel);
+      storeTile(b, parts, tile, batchIndex, firstRow, b.mul(panel, width), totals);
+      return [];
+    });
+  });
+}
+
+/** The sums of one tile, row by row. */
+function sumTile(b: Builder, { attrs, left, right }: ContractionParts, tile: Tile, packed: Value | undefined, batch: readonly Value[], firstRow: Value, panel: Value): readonly Value[] {
+  const { m, k, dtype } = attrs;
+  const { rows, vectors, lanes } = tile;
+  const vector = scalarType(dtype, lanes);
+  const width = vectors * lanes;
+  const isWhole = isMultiple(m, rows);
+  const lastRow = b.index(subDims(m, 1));
+  // Rows past the end repeat the last one; nothing is stored of them.
+  const rowIndices = range(rows).map((row) => {
+    const index = row === 0 ? firstRow : b.add(firstRow, row);
+    return isWhole || row === 0 ? index : b.min(index, lastRow);
+  });
+  const firstColumn = b.mul(panel, width);
+  const zeros = range(rows * vectors).map(() => b.constantOf(vector, 0));
+  return serialLoop(b, b.index(0), b.index(k), 1, zeros, (step, totals) => {
+    const columns = range(vectors).map((position) => {
+      const offset = position * lanes;
+      if (packed !== undefined) return b.load(packed, [...batch, panel, step, b.index(offset)], { lanes });
+      const base = offset === 0 ? firstColumn : b.add(firstColumn, offset);
+      const parameters = [...batch, step].map((value): Lanes => ({ kind: "uniform", value }));
+      return single(vectorize(b, right, [...parameters, { kind: "ramp", base }], lanes));
+    });
+    return rowIndices.flatMap((row, position) => {
+      const factor = b.splat(single(inlineRegion(b, left, [...batch, row, step])), { lanes });
+      return columns.map((column, i) => multiplyAdd(b, factor, column, at(totals, position * vectors + i)));
+    });
+  });
+}
+
+function multiplyAdd(b: Builder, factor: Value, column: Value, total: Value): Value {
+  const isFused = factor.type.kind === "scalar" && isFloat(factor.type.dtype);
+  return isFused ? b.fma(factor, column, total) : b.add(b.mul(factor, column), total);
+}
+
+/** Hands the totals to the epilogue: as vectors where the panel is whole, else through memory, as far as it goes. */
+function storeTile(b: Builder, { attrs, epilogue }: ContractionParts, tile: Tile, batch: readonly Value[], firstRow: Value, firstColumn: Value, totals: readonly Value[]): void {
+  const { m, n, dtype } = attrs;
+  const { rows, vectors, lanes } = tile;
+  const width = vectors * lanes;
+  const uniform = (values: readonly Value[]): readonly Lanes[] => values.map((value) => ({ kind: "uniform", value }));
+  const inRows = (body: (row: Value, position: number) => void): void => {
+    for (const position of range(rows)) {
+      const row = position === 0 ? firstRow : b.add(firstRow, position);
+      if (position === 0 || isMultiple(m, rows)) body(row, position);
+      else when(b, b.lt(row, b.index(m)), () => body(row, position));
+    }
+  };
+  const storeWhole = (): void => inRows((row, position) => {
+    for (const column of range(vectors)) {
+      const base = column === 0 ? firstColumn : b.add(firstColumn, column * lanes);
+      const total: Lanes = { kind: "vector", value: at(totals, position * vectors + column) };
+      vectorize(b, epilogue, [...uniform([...batch, row]), { kind: "ramp", base }, total], lanes);
+    }
+  });
+  const storePart = (): void => {
+    const scratch = b.alloc({ dtype, shape: [rows, width] });
+    totals.forEach((total, i) => b.store(scratch, total, [b.index(Math.floor(i / vectors)), b.index((i % vectors) * lanes)]));
+    const stop = b.min(b.sub(b.index(n), firstColumn), b.index(width));
+    inRows((row, position) => {
+      const scratchRow = b.index(position);
+      stripLoops(b, b.index(0), stop, lanes, true,
+        (offset) => {
+          const total: Lanes = { kind: "vector", value: b.load(scratch, [scratchRow, offset], { lanes }) };
+          vectorize(b, epilogue, [...uniform([...batch, row]), { kind: "ramp", base: b.add(firstColumn, offset) }, total], lanes);
+        },
+        (offset) => {
+          inlineRegion(b, epilogue, [...batch, row, b.add(firstColumn, offset), b.load(scratch, [scratchRow, offset])]);
+        });
+    });
+  };
+  if (isMultiple(n, width)) storeWhole();
+  else if (typeof n === "number" && n < width) storePart();
+  else {
+    const isWholePanel = b.le(b.add(firstColumn, width), b.index(n));
+    b.if(isWholePanel, {}, [b.region([], () => (storeWhole(), [])), b.region([], () => (storePart(), []))]);
+  }
+}
+
+function when(b: Builder, condition: Value, body: () => void): void {
+  b.if(condition, {}, [b.region([], () => (body(), [])), b.region([], () => [])]);
+}
+
+/** The contraction as a plain space: every (batch, i, j) in parallel, each with its own sum over k. */
+export function contractionSpace(b: Builder, { attrs, left, right, epilogue }: ContractionParts): { readonly extents: readonly Dim[]; readonly body: Region } {
   const extents = [...attrs.batch, attrs.m, attrs.n];
   const element = scalarType(attrs.dtype);
   const body = b.region(extents.map(() => indexType), (indices) => {
     const batch = indices.slice(0, -2);
-    const [row, column] = indices.slice(-2);
-    if (row === undefined || column === undefined) throw new Error("a contraction has rows and columns");
+    const [row, column] = [at(indices, -2), at(indices, -1)];
     const product = b.region([indexType], ([step]) => {
       if (step === undefined) throw new Error("a contraction sums over an index");
       const factors = [...inlineRegion(b, left, [...batch, row, step]), ...inlineRegion(b, right, [...batch, step, column])];
@@ -30,4 +211,22 @@ export function contractionSpace(b: Builder, attrs: ContractAttrs, regions: read
     return [];
   });
   return { extents, body };
+}
+
+export function isMultiple(dim: Dim, factor: number): boolean {
+  return factor === 1 || (typeof dim === "number" && dim % factor === 0);
+}
+
+function range(count: number): readonly number[] {
+  return Array.from({ length: count }, (_, position) => position);
+}
+
+function single(values: readonly Value[]): Value {
+  return at(values, 0);
+}
+
+function at<T>(items: readonly T[], position: number): T {
+  const item = items.at(position);
+  if (item === undefined) throw new RangeError(`there is no item ${position} of ${items.length}`);
+  return item;
 }

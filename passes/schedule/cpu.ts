@@ -10,39 +10,83 @@
  * on it; inside there is nothing but `for`, memory, scalars and vectors.
  */
 
-import type { Builder } from "../../ir/builder.ts";
+import { type Builder, buildFunction } from "../../ir/builder.ts";
 import { ceilDivDims, type Dim, mulDims } from "../../ir/dim.ts";
 import { type Func, type Op, type Region, type Value, visitOps } from "../../ir/module.ts";
 import { delinearize } from "../../ir/ops/indexing.ts";
 import type { ContractAttrs } from "../../ir/ops/kernel.ts";
 import { inlineRegion, type RewriteRule, rewriteFunction, withOuter } from "../../ir/rewrite.ts";
-import { bytesOf } from "../../ir/type.ts";
+import { bytesOf, type Type } from "../../ir/type.ts";
 import type { Limits } from "../limits.ts";
-import { contractionSpace } from "./contract.ts";
+import { chooseTile, type ContractionParts, contractionSpace, partsOf, type Tile, tileContraction } from "./contract.ts";
 import { localityAlong } from "./locality.ts";
 import { foldLanes, grid, hasRest, lanesFor, nestedLoops, restOf, scalarTypeOf, serialLoop, stripLoops } from "./loops.ts";
 import { expandSerially, inGrid, isOneSpace } from "./threads.ts";
+import { packedType, packRight } from "./pack.ts";
+import type { ScheduledKernel } from "./schedule.ts";
 import { type Lanes, vectorize } from "./vectorize.ts";
 import { workOf } from "./work.ts";
 
 /** Elements of the last axis that one grid item of a map covers at most. */
-const stripElements = 4096;
+const stripElements = 32768;
 
-export function scheduleCpu(func: Func, limits: Limits): Func {
-  return rewriteFunction(isOneSpace(func) ? distributeFunction(func, limits) : inGrid(func), expandRule(limits));
-}
-
-function distributeFunction(func: Func, limits: Limits): Func {
-  return rewriteFunction(func, (b, op, _operands, rewriter) => {
+export function scheduleCpu(func: Func, limits: Limits): ScheduledKernel {
+  const expand = (scheduled: Func): Func => rewriteFunction(scheduled, expandRule(limits));
+  if (!isOneSpace(func)) return { preparations: [], main: expand(inGrid(func)) };
+  const contraction = func.body.ops.find((op) => op.name === "contract");
+  if (contraction !== undefined) {
+    const tile = chooseTile(partsOf(contraction.attrs as ContractAttrs, contraction.regions), limits);
+    if (tile !== undefined) return scheduleTiles(func, partsOf(contraction.attrs as ContractAttrs, contraction.regions), tile, expand);
+  }
+  const distributed = rewriteFunction(func, (b, op, _operands, rewriter) => {
     const regions = op.regions.map((region) => withOuter(region, rewriter.value));
     const [body] = regions;
     if (body === undefined) return undefined;
     const space = op.name === "contract"
-      ? contractionSpace(b, op.attrs as ContractAttrs, regions)
+      ? contractionSpace(b, partsOf(op.attrs as ContractAttrs, regions))
       : { extents: op.attrs["extents"] as readonly Dim[], body };
     distribute(b, space.extents, space.body, limits);
     return [];
   });
+  return { preparations: [], main: expand(distributed) };
+}
+
+/** A contraction in tiles, and the kernel that packs its right operand, if it needs one. */
+function scheduleTiles(func: Func, parts: ContractionParts, tile: Tile, expand: (scheduled: Func) => Func): ScheduledKernel {
+  const parameters = func.body.parameters.map(({ type }, i) => ({ name: func.parameterNames[i] ?? `buffer${i}`, type }));
+  const inputCount = parameters.length - storedParameters(func);
+  const copy = { name: "packed", type: packedType(parts, tile) };
+  const build = (name: string, extra: readonly Parameter[], schedule: (b: Builder, parts: ContractionParts, packed: Value | undefined) => void): Func => {
+    const all = [...parameters.slice(0, inputCount), ...extra, ...parameters.slice(inputCount)];
+    return expand(buildFunction(name, all, (b, buffers) => {
+      const packed = extra.length > 0 ? buffers[inputCount] : undefined;
+      const own = buffers.filter((buffer) => buffer !== packed);
+      return inlineRegion(b, func.body, own, (_b, op, _operands, rewriter) => {
+        if (op.name !== "contract") return undefined;
+        const regions = op.regions.map((region) => withOuter(region, rewriter.value));
+        schedule(b, partsOf(op.attrs as ContractAttrs, regions), packed);
+        return [];
+      });
+    }));
+  };
+  if (!tile.isPacked) return { preparations: [], main: build(func.name, [], (b, inner) => tileContraction(b, inner, tile, undefined)) };
+  const pack = build(`${func.name}_pack`, [copy], (b, inner, packed) => packed !== undefined && packRight(b, inner, tile, packed));
+  const main = build(func.name, [copy], (b, inner, packed) => tileContraction(b, inner, tile, packed));
+  return { preparations: [pack], main };
+}
+
+interface Parameter {
+  readonly name: string;
+  readonly type: Type;
+}
+
+function storedParameters(func: Func): number {
+  const stored = new Set<Value>();
+  visitOps(func.body, (op) => {
+    const [buffer] = op.operands;
+    if (op.name === "store" && buffer !== undefined) stored.add(buffer);
+  });
+  return func.body.parameters.filter((parameter) => stored.has(parameter)).length;
 }
 
 /** The outer space of a kernel as a grid, with lanes along its last axis when memory is consecutive there. */

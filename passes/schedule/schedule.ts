@@ -1,23 +1,61 @@
 /**
  * Schedule: kernels get an order, threads and lanes, from the limits of the tier they are for.
+ *
+ * A kernel may become two, the first of which prepares memory that the second reads (a packed operand); a launch then
+ * becomes two launches. Inputs that a kernel does not read in the end are no inputs any more.
  */
 
-import { type Func, visitOps } from "../../ir/module.ts";
+import type { Func, Module, Value } from "../../ir/module.ts";
+import { functionsOf, rewriteFunction } from "../../ir/rewrite.ts";
+import { isKernel } from "../../ir/module.ts";
+import type { Limits } from "../limits.ts";
 import type { Pass } from "../pipeline.ts";
 import { scheduleCpu } from "./cpu.ts";
+import { pruneInputs, type PrunedKernel } from "./prune.ts";
 import { scheduleThreads } from "./threads.ts";
+
+export interface ScheduledKernel {
+  /** Kernels that run first; each makes one buffer, which is an input of the last, after its others. */
+  readonly preparations: readonly Func[];
+  readonly main: Func;
+}
 
 export const schedule: Pass = {
   name: "schedule",
   run(module, { limits }) {
     if (limits === undefined) throw new Error("a schedule needs the limits of a tier");
-    const kernels = new Set<string>();
-    for (const func of module.functions) {
-      visitOps(func.body, (op) => {
-        if (op.name === "launch") kernels.add(String(op.attrs["callee"]));
-      });
-    }
-    const scheduleKernel = (func: Func): Func => (limits.target === "cpu" ? scheduleCpu(func, limits) : scheduleThreads(func));
-    return { functions: module.functions.map((func) => (kernels.has(func.name) ? scheduleKernel(func) : func)) };
+    const scheduled = new Map(module.functions.filter(isKernel).map((func) => [func.name, pruneAll(scheduleKernel(func, limits))]));
+    const kernels = [...scheduled.values()].flatMap(({ preparations, main }) => [...preparations, main].map(({ kernel }) => kernel));
+    const others = module.functions.filter((func) => !isKernel(func));
+    const find = functionsOf({ functions: [...others, ...kernels] } satisfies Module);
+    return { functions: [...others.map((func) => relaunch(func, scheduled, find)), ...kernels] };
   },
 };
+
+function scheduleKernel(func: Func, limits: Limits): ScheduledKernel {
+  return limits.target === "cpu" ? scheduleCpu(func, limits) : { preparations: [], main: scheduleThreads(func) };
+}
+
+interface PrunedKernels {
+  readonly preparations: readonly PrunedKernel[];
+  readonly main: PrunedKernel;
+}
+
+function pruneAll({ preparations, main }: ScheduledKernel): PrunedKernels {
+  return { preparations: preparations.map(pruneInputs), main: pruneInputs(main) };
+}
+
+function relaunch(func: Func, scheduled: ReadonlyMap<string, PrunedKernels>, find: (name: string) => Func | undefined): Func {
+  return rewriteFunction(func, (b, op, operands) => {
+    const kernels = op.name === "launch" ? scheduled.get(String(op.attrs["callee"])) : undefined;
+    if (kernels === undefined) return undefined;
+    const launch = ({ kernel, inputs }: PrunedKernel, given: readonly Value[]): readonly Value[] =>
+      b.launch(inputs.map((input) => given[input] ?? missing(kernel, input)), { callee: kernel.name });
+    const prepared = kernels.preparations.flatMap((preparation) => launch(preparation, operands));
+    return launch(kernels.main, [...operands, ...prepared]);
+  }, find);
+}
+
+function missing(kernel: Func, input: number): never {
+  throw new Error(`@${kernel.name} has no input ${input}`);
+}

@@ -8,7 +8,7 @@ import type { Func, Op, Region, Value } from "../../ir/module.ts";
 import { delinearize } from "../../ir/ops/indexing.ts";
 import type { ContractAttrs } from "../../ir/ops/kernel.ts";
 import { inlineRegion, type RewriteRule, rewriteFunction, withOuter } from "../../ir/rewrite.ts";
-import { contractionSpace } from "./contract.ts";
+import { contractionSpace, partsOf } from "./contract.ts";
 import { grid, nestedLoops, serialLoop } from "./loops.ts";
 import { workOf } from "./work.ts";
 
@@ -37,7 +37,7 @@ function distributeFunction(func: Func): Func {
     const [body] = regions;
     if (body === undefined) return undefined;
     const space = op.name === "contract"
-      ? contractionSpace(b, op.attrs as ContractAttrs, regions)
+      ? contractionSpace(b, partsOf(op.attrs as ContractAttrs, regions))
       : { extents: op.attrs["extents"] as readonly Dim[], body };
     grid(b, mulDims(1, ...space.extents), workOf(space.body), (item) => inlineRegion(b, space.body, delinearize(b, item, space.extents)));
     return [];

@@ -32,6 +32,8 @@ class Vectorizer {
   readonly #b: Builder;
   readonly #lanes: number;
   readonly #known = new Map<Value, Lanes>();
+  /** Scratch memory of the region, with a last axis for the lanes: each lane has its own. */
+  readonly #perLane = new Map<Value, Value>();
 
   constructor(b: Builder, lanes: number) {
     this.#b = b;
@@ -82,6 +84,7 @@ class Vectorizer {
       case "reduce": return this.#reduce(op);
       case "parallel": return this.#parallel(op);
       case "if": return this.#if(op);
+      case "alloc": return this.#alloc(op);
     }
     if (op.regions.length > 0) throw new Error(`${op.name} cannot be vectorized`);
     if (op.operands.every((operand) => this.#isUniform(operand))) {
@@ -117,6 +120,11 @@ class Vectorizer {
     const [buffer, ...index] = op.operands;
     const [result] = op.results;
     if (buffer === undefined || result === undefined) throw new Error("a load needs a buffer");
+    const perLane = this.#perLane.get(buffer);
+    if (perLane !== undefined) {
+      this.set(result, { kind: "vector", value: this.#b.load(perLane, this.#laneIndex(index), { lanes: this.#lanes }) });
+      return;
+    }
     if (index.every((component) => this.#isUniform(component))) {
       this.set(result, { kind: "uniform", value: this.#b.load(buffer, index.map((component) => this.#uniform(component))) });
       return;
@@ -129,10 +137,25 @@ class Vectorizer {
   #store(op: Op): void {
     const [buffer, value, ...index] = op.operands;
     if (buffer === undefined || value === undefined) throw new Error("a store needs a buffer and a value");
+    const perLane = this.#perLane.get(buffer);
+    if (perLane !== undefined) {
+      this.#b.store(perLane, this.#vector(value), this.#laneIndex(index));
+      return;
+    }
     if (index.every((component) => this.#isUniform(component))) {
       throw new Error("all lanes would store to one element");
     }
     this.#b.store(buffer, this.#vector(value), this.#address(index).index);
+  }
+
+  #alloc(op: Op): void {
+    const [buffer] = op.results;
+    if (buffer?.type.kind !== "buffer") throw new Error("an alloc makes a buffer");
+    this.#perLane.set(buffer, this.#b.alloc({ dtype: buffer.type.dtype, shape: [...buffer.type.shape, this.#lanes] }));
+  }
+
+  #laneIndex(index: readonly Value[]): readonly Value[] {
+    return [...index.map((component) => this.#uniform(component)), this.#b.index(0)];
   }
 
   /** Scalar indices of the first lane when the lanes are consecutive along the last axis; else one index for each lane. */

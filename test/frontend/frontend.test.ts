@@ -45,6 +45,12 @@ describe("frontend", function () {
     }
   });
 
+  it("has a case for every blessed file", () => {
+    const cases = new Set([...accepted.map((file) => file.replace(/\.tsx?$/, ".ir")), ...refused.map((file) => file.replace(/\.tsx?$/, ".txt"))]);
+    const blessed = ["accepted", "refused"].flatMap((folder) => readdirSync(path.join(casesFolder, folder)).filter((file) => /\.(ir|txt)$/.test(file)).map((file) => path.join(folder, file)));
+    assert.deepEqual(blessed.filter((file) => !cases.has(file)), []);
+  });
+
   describe("refused programs", () => {
     for (const file of refused) {
       it(path.basename(file, ".ts"), () => {
@@ -56,7 +62,8 @@ describe("frontend", function () {
 
     it("every code is tried by a case or a test", () => {
       const texts = [...refused.map((file) => renderFaults([file], casesFolder) ?? ""), ...otherFaults().map(([, text]) => text)].join("\n");
-      const untried = Object.keys(diagnosticCodes).filter((code) => !texts.includes(code));
+      const ofOtherCommands = ["TSDL4006"];
+      const untried = Object.keys(diagnosticCodes).filter((code) => !texts.includes(code) && !ofOtherCommands.includes(code));
       assert.deepEqual(untried, []);
     });
 
@@ -74,13 +81,13 @@ describe("frontend", function () {
     const { module } = compileSource(["accepted/mnist.ts"], { workingDirectory: casesFolder });
     const loss = module.functions.find(({ name }) => name === "loss");
     const spans = loss?.body.ops[0]?.spans.filter(({ file }) => file === "accepted/mnist.ts");
-    assert.deepEqual(spans?.map(({ line }) => line), [9, 12, 20]);
+    assert.deepEqual(spans?.map(({ line }) => line), [9, 12, 20, 18]);
     assert.ok(module.functions.every(({ body }) => body.ops.every((op) => op.spans[0]?.file === "accepted/mnist.ts")));
   });
 
   it("reads only the user's files", () => {
     const { files } = compileSource(["accepted/modules.ts"], { workingDirectory: casesFolder });
-    assert.deepEqual(files.map((file) => path.relative(casesFolder, file)).sort(), ["accepted/library/blocks.ts", "accepted/library/index.ts", "accepted/library/sizes.ts", "accepted/modules.ts"]);
+    assert.deepEqual(files.map((file) => path.relative(casesFolder, file)).sort(), ["accepted/library/blocks.ts", "accepted/library/config.json", "accepted/library/index.ts", "accepted/library/sizes.ts", "accepted/modules.ts", "tsconfig.json"]);
   });
 
   it("compiles a folder that has nothing but the file", () => {
@@ -166,6 +173,17 @@ function otherFaults(): readonly (readonly [string, string, string])[] {
   return [
     ["a missing file", faults("nothing.ts"), "error TSDL4001: there is no file nothing.ts\nhelp: paths are relative to the folder that the command runs in\n"],
     ["a folder", faults("accepted"), "error TSDL4001: accepted is a folder, not a file\nhelp: name the file with the models in it: tsdlc build model.ts\n"],
+    ["two models of one name in two files", faults("accepted/mnist.ts", "accepted/duplicate/step.ts"), [
+      "error TSDL4004: two models are named step",
+      "  --> accepted/duplicate/step.ts:3:14",
+      "  3 | export const step = model((x: Tensor<[\"N\"]>) => x.neg());",
+      "    |              ^^^^ the second",
+      "  --> accepted/mnist.ts:18:14",
+      " 18 | export const step = model(",
+      "    |              ^^^^ the first",
+      "help: a package exports each by its name; rename one",
+      "",
+    ].join("\n")],
     ["a file of another kind", faults("accepted/mnist.ir"), "error TSDL4001: accepted/mnist.ir is not a TypeScript source file\nhelp: models are compiled from their .ts source\n"],
   ];
 }

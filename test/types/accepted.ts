@@ -130,7 +130,6 @@ assertType<typeof results.filled, Tensor<[2, 3], "i32">>(true);
 assertType<typeof results.joined, Tensor<[number, 3], "f32">>(true);
 assertType<typeof results.ragged, Tensor<[number, 3], "f32">>(true);
 assertType<typeof results.list, Tensor<[number, number], "f32">>(true);
-assertType<typeof results.mixed, Tensor<[number, 32, 784], "f32">>(true);
 assertType<typeof results.sections, [Tensor<["N", 1, 4], "f32">, Tensor<["N", 2, 4], "f32">]>(true);
 assertType<typeof results.equal, [Tensor<["N", 3, number], "f32">, Tensor<["N", 3, number], "f32">]>(true);
 assertType<typeof results.pieces, Tensor<[number, 3, 4], "f32">[]>(true);

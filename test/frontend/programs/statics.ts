@@ -11,7 +11,11 @@ export const mathematics = () => [
   Math.abs(-3), Math.sign(-2), Math.pow(2, 0.5), Math.cbrt(27), Math.fround(0.1), Math.imul(3, 4), Math.log1p(0.5), Math.expm1(0.5), Math.E,
 ];
 
-export const comparisons = () => [1 < 2, 2 <= 1, "a" < "b", 1 === 1, "a" !== "a", !0, null ?? 4, undefined ?? 5, 0 || 6, 1 && 7, null == undefined].map(Number);
+export const comparisons = () => [1 < 2, 2 <= 1, "a" < "b", 1 === 1, "a" !== "a", !0, nothing(null) ?? 4, nothing(undefined) ?? 5, nothing(0) || 6, nothing(1) && 7, nothing(null) == undefined].map(Number);
+
+function nothing(x: number | null | undefined): number | null | undefined {
+  return x;
+}
 
 export const variables = () => {
   let total = 0;
@@ -106,12 +110,10 @@ export const switches = () => {
   };
   const fallThrough: number[] = [];
   switch (2 as number) {
-    case 1: fallThrough.push(1);
-    // falls through
-    case 2: fallThrough.push(2);
-    // falls through
-    case 3: fallThrough.push(3); break;
-    case 4: fallThrough.push(4);
+    case 1:
+    default: fallThrough.push(1); break;
+    case 2:
+    case 3: fallThrough.push(3);
   }
   return [classify(1), classify(2), classify(3), classify("text"), classify(7), ...fallThrough];
 };
@@ -148,7 +150,7 @@ export const mutualRecursion = () => {
 
 export const destructuring = () => {
   const [a, , b = 5, ...rest] = [1, 2, undefined, 4, 5];
-  const { x, y: { z: [first], w = 7 }, ["dy" + "namic"]: computed, ...others } = { x: 1, y: { z: [2, 3] } as { z: number[]; w?: number }, dynamic: 8, p: 9, q: 10 };
+  const { x, y: { z: [first], w = 7 }, ["dynamic"]: computed, ...others } = { x: 1, y: { z: [2, 3] } as { z: number[]; w?: number }, dynamic: 8, p: 9, q: 10 };
   let left = 1;
   let right = 2;
   [left, right] = [right, left];
@@ -230,8 +232,3 @@ export const assertions = () => {
   const loose = { a: 1, b: [1, 2] } as const satisfies { a: number; b: readonly number[] };
   return [loose.a as number, loose.b[0]!, (loose.b as readonly number[])[1]!];
 };
-
-enum Direction { Up = 1, Down, Left = Down * 10 }
-enum Activation { Relu = "relu" }
-
-export const enums = () => [Direction.Up, Direction.Down, Direction.Left, Direction[1]!.length, Activation.Relu.length];

@@ -1,0 +1,93 @@
+/**
+ * Times contenders against each other on a machine that is never quite quiet.
+ *
+ * Contenders take turns, round after round, each round starting with another one, so that what disturbs the machine
+ * disturbs all of them alike. A turn is a few calls and counts as their median. A ratio is taken within each round and
+ * then the median over rounds: it is steadier than the ratio of two medians.
+ */
+
+import { setTimeout as sleep } from "node:timers/promises";
+
+export interface Contender {
+  readonly name: string;
+  /** Resolves when the work is done, not when it is queued. */
+  run(): Promise<unknown> | void;
+}
+
+export interface AlternateOptions {
+  readonly rounds: number;
+  /** How long a turn lasts at least, the call that warms it up not counted. */
+  readonly turnMilliseconds?: number;
+}
+
+/**
+ * Between turns: threads of a contender that spin for more work must have gone to sleep before the next one starts
+ * (those of onnxruntime spin for some tens of milliseconds).
+ */
+const restMilliseconds = 60;
+
+/** Milliseconds per call of each contender, one number for each round. */
+export class Timings {
+  readonly #turns: ReadonlyMap<string, readonly number[]>;
+
+  constructor(turns: ReadonlyMap<string, readonly number[]>) {
+    this.#turns = turns;
+  }
+
+  has(name: string): boolean {
+    return this.#turns.has(name);
+  }
+
+  best(name: string): number {
+    return Math.min(...this.#of(name));
+  }
+
+  median(name: string): number {
+    return median(this.#of(name));
+  }
+
+  /** How many times as fast `name` is as `other`: the median over rounds. */
+  speedup(name: string, other: string): number {
+    const others = this.#of(other);
+    return median(this.#of(name).map((time, round) => (others[round] ?? Number.NaN) / time));
+  }
+
+  #of(name: string): readonly number[] {
+    const turns = this.#turns.get(name);
+    if (turns === undefined) throw new RangeError(`${name} took no part; ${[...this.#turns.keys()].join(", ")} did`);
+    return turns;
+  }
+}
+
+export async function alternate(contenders: readonly Contender[], { rounds, turnMilliseconds = 20 }: AlternateOptions): Promise<Timings> {
+  const turns = new Map<string, number[]>(contenders.map(({ name }) => [name, []]));
+  for (const contender of contenders) await contender.run();
+  for (let round = 0; round < rounds; round++) {
+    for (let position = 0; position < contenders.length; position++) {
+      const contender = contenders[(round + position) % contenders.length];
+      if (contender === undefined) continue;
+      await sleep(restMilliseconds);
+      turns.get(contender.name)?.push(await takeTurn(contender, turnMilliseconds));
+    }
+  }
+  return new Timings(turns);
+}
+
+async function takeTurn(contender: Contender, milliseconds: number): Promise<number> {
+  await contender.run();
+  const times: number[] = [];
+  const end = performance.now() + milliseconds;
+  do {
+    const start = performance.now();
+    await contender.run();
+    times.push(performance.now() - start);
+  } while (performance.now() < end || times.length < 2);
+  return median(times);
+}
+
+export function median(values: readonly number[]): number {
+  const sorted = [...values].sort((a, b) => a - b);
+  const middle = sorted.length >> 1;
+  const [low, high] = [sorted[middle - 1] ?? Number.NaN, sorted[middle] ?? Number.NaN];
+  return sorted.length % 2 === 0 ? (low + high) / 2 : high;
+}

@@ -1,0 +1,47 @@
+/**
+ * `npm run bench`: tables of ratios, each measured in one run on this machine. README.md says how to read them.
+ *
+ *     npm run bench                      every table
+ *     npm run bench -- matmul --quick    one table, fewer rounds
+ */
+
+import { availableParallelism, loadavg } from "node:os";
+import { Argument, Command } from "commander";
+import { benchAccuracy } from "./accuracy.ts";
+import { benchBuild } from "./build.ts";
+import { benchCall } from "./call.ts";
+import { benchCeilings } from "./ceilings.ts";
+import { type Machine, openMachine } from "./machine.ts";
+import { benchMatmul } from "./matmul.ts";
+import { benchChain, benchSoftmax } from "./memory.ts";
+import { benchMnist } from "./mnist.ts";
+
+const tables: Readonly<Record<string, (machine: Machine) => Promise<string>>> = {
+  ceilings: benchCeilings,
+  matmul: benchMatmul,
+  chain: benchChain,
+  softmax: benchSoftmax,
+  call: benchCall,
+  accuracy: benchAccuracy,
+  mnist: benchMnist,
+  build: ({ quick }) => benchBuild(quick),
+};
+
+const command = new Command("npm run bench --")
+  .description("Prints tables of ratios measured on this machine.")
+  .addArgument(new Argument("[tables...]", "which tables").choices(Object.keys(tables)))
+  .option("--quick", "fewer rounds: numbers to glance at")
+  .parse();
+
+const chosen = command.args.length > 0 ? command.args : Object.keys(tables);
+const { quick = false } = command.opts<{ quick?: boolean }>();
+const machine = openMachine(quick);
+process.stdout.write(describeMachine());
+for (const name of chosen) process.stdout.write((await tables[name]?.(machine)) ?? "");
+
+function describeMachine(): string {
+  const [load = 0] = loadavg();
+  const cores = availableParallelism();
+  const warning = load > 0.5 ? `; other programs are running (load ${load.toFixed(1)}): two-thread numbers will be low` : "";
+  return `${machine.limits.tier}, ${cores} cores${warning}\n\n`;
+}

@@ -1,0 +1,134 @@
+/**
+ * WGSL of one kernel of each compute form, and of every op's samples that WGSL has dtypes for, through a validator.
+ *
+ * The null backend of npm `webgpu` (Dawn) checks modules and pipelines as a browser does, against WebGPU's default
+ * limits, and runs nothing: what kernels compute is the C target's to show, since both print the same loops.
+ */
+
+import assert from "node:assert/strict";
+import { create } from "webgpu";
+import { parse } from "../../ir/parse.ts";
+import type { Func, Module } from "../../ir/module.ts";
+import { opTable, textName } from "../../ir/ops/table.ts";
+import { type CompiledTier, compileModule } from "../../lib/compile.ts";
+import { signatureOf } from "../compile/signature-of.ts";
+import { functionOf, sizesOfSample, withSizes } from "../run-sample.ts";
+
+const forms = parse(`
+func @map(%x: f32[N,M], %y: f32[M]) {
+  %0: f32[N,M] = broadcast %y {"axes":[1],"shape":["N","M"]}
+  %1: bool[N,M] = lt %x, %0
+  %2: f32[N,M] = tanh %x
+  %3: f32[N,M] = constant {"dtype":"f32","shape":["N","M"],"value":-Infinity}
+  %4: f32[N,M] = select %1, %2, %3
+  return %1, %4
+}
+
+func @reduce(%x: f32[N,100]) {
+  %0: f32[N] = reduce_max %x {"axes":[1]}
+  %1: f32[N,100] = broadcast %0 {"axes":[0],"shape":["N",100]}
+  %2: f32[N,100] = sub %x, %1
+  %3: f32[N,100] = exp %2
+  %4: f32[N] = reduce_sum %3 {"axes":[1]}
+  %5: i32[N] = argmax %x {"axis":1}
+  return %3, %4, %5
+}
+
+func @scan(%x: f32[N,M]) {
+  %0: f32[N,M] = cumsum %x {"axis":0,"reverse":true}
+  return %0
+}
+
+func @kernel(%base: f32[N,4], %ids: i32[M], %updates: f32[M,4]) {
+  %0: f32[N,4] = scatter_add %base, %ids, %updates {"axis":0}
+  return %0
+}
+
+func @contraction(%x: f32[N,64], %w: f32[64,32], %b: f32[32]) {
+  %0: f32[N,32] = dot_general %x, %w {"leftBatch":[],"leftReduced":[1],"rightBatch":[],"rightReduced":[0]}
+  %1: f32[N,32] = broadcast %b {"axes":[1],"shape":["N",32]}
+  %2: f32[N,32] = add %0, %1
+  return %2
+}
+
+func @literal(%x: i32[7]) {
+  %0: i32[7] = mul %x, %x
+  return %0
+}
+`);
+
+describe("WGSL", function () {
+  this.timeout(60_000);
+  // Dawn goes with the object that made it, whatever else still refers to its devices.
+  const gpu = create(["backend=null"]);
+  let device: GPUDevice;
+  before(async () => {
+    const adapter = await gpu.requestAdapter();
+    assert.ok(adapter, "the null backend has an adapter");
+    device = await adapter.requestDevice();
+  });
+  after(() => device.destroy());
+
+  it("has kernels of each form in one module, each a valid pipeline", async () => {
+    const tier = compile(forms);
+    const entries = tier.programs.flatMap(({ kernels }) => kernels.map(({ entry }) => entry));
+    assert.ok(entries.length >= forms.functions.length);
+    assert.deepEqual(await faults(device, tier.source, entries), []);
+  });
+
+  it("spells every op of the table", async () => {
+    const functions = sampleFunctions().filter((func) => !usesMissingDType(func));
+    const tier = compile({ functions });
+    const entries = tier.programs.flatMap(({ kernels }) => kernels.map(({ entry }) => entry));
+    assert.ok(entries.length > 100, `${entries.length} kernels`);
+    assert.deepEqual(await faults(device, tier.source, entries), []);
+  });
+
+  it("is refused by the validator when it is wrong", async () => {
+    const { source } = compile(forms);
+    const [fault] = await faults(device, source.replace("(*in0)[", "(*in0)[1.5 + "), []);
+    assert.match(fault ?? "", /f32|index|abstract/);
+  });
+
+  for (const dtype of ["f64", "i64"]) {
+    it(`has no ${dtype}, and says so`, () => {
+      const module = parse(`func @f(%x: ${dtype}[N]) {\n  %0: ${dtype}[N] = add %x, %x\n  return %0\n}\n`);
+      assert.throws(() => compile(module), new RegExp(`WGSL has no ${dtype}: convert it`));
+    });
+  }
+});
+
+function compile(module: Module): CompiledTier {
+  const { tiers: [tier] } = compileModule(module, module.functions.map((func) => signatureOf(func)), { tiers: ["wgsl-base"] });
+  assert.ok(tier);
+  return tier;
+}
+
+/** What the validator says of a module and of a pipeline for each entry point, with the line it is about. */
+async function faults(device: GPUDevice, code: string, entries: readonly string[]): Promise<readonly string[]> {
+  device.pushErrorScope("validation");
+  const module = device.createShaderModule({ code });
+  const { messages } = await module.getCompilationInfo();
+  const found = messages.filter(({ type }) => type === "error").map(({ message, lineNum }) => `${message} at line ${lineNum}: ${code.split("\n")[lineNum - 1] ?? ""}`);
+  const error = await device.popErrorScope();
+  if (error !== null && found.length === 0) found.push(error.message);
+  for (const entryPoint of found.length > 0 ? [] : entries) {
+    await device.createComputePipelineAsync({ layout: "auto", compute: { module, entryPoint } }).catch((refusal: unknown) => found.push(`${entryPoint}: ${String(refusal)}`));
+  }
+  return found;
+}
+
+function sampleFunctions(): readonly Func[] {
+  return Object.entries(opTable).flatMap(([key, record]) => {
+    const samples = "samples" in record ? record.samples ?? [] : [];
+    return samples.map((sample, position): Func => {
+      const op = textName(key);
+      return { ...functionOf(op, withSizes(sample, sizesOfSample(sample)[1] ?? {})), name: `${op}_${position}` };
+    });
+  });
+}
+
+function usesMissingDType({ body }: Func): boolean {
+  const values = [...body.parameters, ...body.ops.flatMap(({ results }) => results)];
+  return values.some(({ type }) => type.kind === "tensor" && !["f32", "i32", "u32", "bool"].includes(type.dtype));
+}

@@ -1,0 +1,113 @@
+/**
+ * Random straight-line programs (random-module.ts), compiled for each tier of this machine, against the interpreter.
+ *
+ * One module holds a whole batch, because the C compiler is what takes time. TSDLC_SEED and TSDLC_BATCH choose others;
+ * a failure prints the seed and the program, shrunk by fast-check, as text that `tsdlc run` takes.
+ */
+
+import assert from "node:assert/strict";
+import fc from "fast-check";
+import { evaluateDim } from "../../ir/dim.ts";
+import { hostArray, type HostArray } from "../../ir/host.ts";
+import { interpret } from "../../ir/interpret.ts";
+import type { Func } from "../../ir/module.ts";
+import { print } from "../../ir/print.ts";
+import { isFloat } from "../../ir/type.ts";
+import { tensorTypeOf } from "../../passes/access.ts";
+import { createRandom } from "../run-sample.ts";
+import { functionOfRecipe, type Recipe, recipe, sizes } from "./random-module.ts";
+import { compileForTest, type RunCompiled, runnableTiers } from "./run-compiled.ts";
+
+const seed = Number(process.env["TSDLC_SEED"] ?? 1);
+const batch = Number(process.env["TSDLC_BATCH"] ?? 30);
+
+interface Case {
+  readonly recipe: Recipe;
+  readonly func: Func;
+}
+
+function casesOf(recipes: readonly Recipe[]): readonly Case[] {
+  const cases = recipes.map((each, i) => ({ recipe: each, func: functionOfRecipe(`program_${i}`, each) }));
+  return cases.filter(({ func }) => func.body.yields.length > 0);
+}
+
+for (const tier of await runnableTiers()) {
+  describe(`random programs compiled for ${tier}`, function () {
+    this.timeout(600_000);
+    it(`equal the interpreter (${batch} with seed ${seed})`, async () => {
+      const cases = casesOf(fc.sample(recipe, { seed, numRuns: batch }));
+      assert.ok(cases.length > batch / 2, "most recipes are programs");
+      let run: RunCompiled;
+      try {
+        run = await compileForTest({ functions: cases.map(({ func }) => func) }, tier);
+      } catch {
+        for (const each of cases) await shrink(each.recipe, tier);
+        throw new Error("a batch cannot be compiled, and each of its programs can");
+      }
+      for (const each of cases) {
+        if ((await faultOf(each, run)) === undefined) continue;
+        await shrink(each.recipe, tier);
+        throw new Error(`a program failed among others and passes alone:\n${print({ functions: [each.func] })}`);
+      }
+    });
+  });
+}
+
+/** Runs a program alone; when it fails, finds a smaller one that fails too, for two minutes, and fails with it. */
+async function shrink(failing: Recipe, tier: string): Promise<void> {
+  const fails = fc.asyncProperty(recipe, async (candidate) => {
+    for (const each of casesOf([candidate])) {
+      const fault = await compileForTest({ functions: [each.func] }, tier).then((run) => faultOf(each, run), String);
+      if (fault !== undefined) throw new Error(`${fault}\n${print({ functions: [each.func] })}`);
+    }
+  });
+  await fc.assert(fails, { seed, numRuns: 1, examples: [[failing]], interruptAfterTimeLimit: 120_000, markInterruptAsFailure: true });
+}
+
+async function faultOf({ recipe: each, func }: Case, run: RunCompiled): Promise<string | undefined> {
+  for (const [position, size] of sizes.entries()) {
+    const inputs = inputsOf(func, size, position + 1);
+    const expected = interpret({ functions: [func] }, func.name, inputs, size);
+    const magnitude = largestOf(interpret({ functions: [functionOfRecipe(func.name, each, true)] }, func.name, inputs, size));
+    const actual = await run(func.name, inputs);
+    for (const [result, wanted] of expected.entries()) {
+      const fault = difference(wanted, actual[result], magnitude);
+      if (fault !== undefined) return `result ${result} at ${JSON.stringify(size)}: ${fault}`;
+    }
+  }
+  return undefined;
+}
+
+/** Eighths from -2 to 2, so that products and short sums are exact; integers from -1 to 7. */
+function inputsOf(func: Func, size: Readonly<Record<string, number>>, start: number): readonly HostArray[] {
+  const random = createRandom(start);
+  return func.body.parameters.map((parameter) => {
+    const { dtype, shape } = tensorTypeOf(parameter);
+    const extents = shape.map((dim) => evaluateDim(dim, size));
+    const count = extents.reduce((product, extent) => product * extent, 1);
+    const draw = (): number => (isFloat(dtype) ? Math.round(random() * 32 - 16) / 8 : Math.floor(random() * 9) - 1);
+    return hostArray(dtype, extents, Array.from({ length: count }, draw));
+  });
+}
+
+/** The largest magnitude that a program meets: rounding errors of a sum are in proportion to what was added. */
+function largestOf(values: readonly HostArray[]): number {
+  let found = 1;
+  for (const { dtype, data } of values) {
+    if (!isFloat(dtype)) continue;
+    for (const value of data) if (Number.isFinite(value)) found = Math.max(found, Math.abs(value));
+  }
+  return found;
+}
+
+function difference(wanted: HostArray, got: HostArray | undefined, magnitude: number): string | undefined {
+  if (got === undefined) return "there is none";
+  if (`${got.dtype}[${got.shape.join()}]` !== `${wanted.dtype}[${wanted.shape.join()}]`) return `is ${got.dtype}[${got.shape.join()}], expected ${wanted.dtype}[${wanted.shape.join()}]`;
+  const tolerance = !isFloat(wanted.dtype) ? 0 : magnitude * (wanted.dtype === "f64" ? 1e-13 : 4e-6) * 8;
+  const at = wanted.data.findIndex((value, i) => !isClose(value, got.data[i] ?? NaN, tolerance));
+  return at < 0 ? undefined : `element ${at} is ${got.data[at]}, expected ${wanted.data[at]} within ${tolerance}`;
+}
+
+function isClose(wanted: number, got: number, tolerance: number): boolean {
+  return Object.is(wanted, got) || wanted === got || Math.abs(wanted - got) <= tolerance;
+}

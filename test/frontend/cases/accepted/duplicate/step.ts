@@ -1,0 +1,3 @@
+import { model, type Tensor } from "tsdlc";
+
+export const step = model((x: Tensor<["N"]>) => x.neg());

@@ -1,0 +1,79 @@
+/**
+ * Values and gradients of another system: what JAX computed in doubles (reference/generate.py), against the same
+ * functions written for tsdlc (reference/models.ts), compiled from their TypeScript and run on this machine.
+ */
+
+import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+import { compileSource } from "../compiler/frontend/compile-source.ts";
+import { compileModule } from "../lib/compile.ts";
+import { runnableTiers } from "./compile/run-compiled.ts";
+import { type DTypeName, isTensor, loadPrograms, tensor, type Functions } from "tsdlc-runtime";
+import { compileText } from "tsdlc-runtime/toolchain";
+
+interface StoredArray {
+  readonly dtype: DTypeName;
+  readonly shape: readonly number[];
+  readonly data: readonly number[];
+}
+
+type StoredTree = StoredArray | { readonly [name: string]: StoredTree };
+
+interface Fixtures {
+  readonly versions: Readonly<Record<string, string>>;
+  readonly cases: Readonly<Record<string, { readonly inputs: readonly StoredArray[]; readonly results: StoredTree }>>;
+}
+
+const fixtures = JSON.parse(readFileSync(new URL("reference/fixtures.json", import.meta.url), "utf8")) as Fixtures;
+
+/** Rounding of f32 over the few dozen operations that lie between inputs and results, in parts of the largest element. */
+const tolerance = 4e-6;
+
+for (const tier of await runnableTiers()) {
+  describe(`JAX ${fixtures.versions["jax"]} computes the same as tsdlc for ${tier}`, function () {
+    this.timeout(120_000);
+    let functions: Functions;
+    before(async () => {
+      const { module, signatures } = compileSource([fileURLToPath(new URL("reference/models.ts", import.meta.url))]);
+      assert.deepEqual(signatures.map(({ name }) => name).toSorted(), Object.keys(fixtures.cases).toSorted(), "a model for each case of the fixtures");
+      const { tiers: [compiled], constants } = compileModule(module, signatures, { tiers: [tier] });
+      assert.ok(compiled);
+      const code = await compileText(compiled.source, compiled.flags);
+      functions = await loadPrograms({ programs: compiled.programs, code, ...(constants === undefined ? {} : { constants }) });
+    });
+    for (const [name, { inputs, results }] of Object.entries(fixtures.cases)) {
+      it(name, async () => {
+        const run = functions[name];
+        assert.ok(run);
+        const compared = await compare(await run(...inputs.map(({ dtype, shape, data }) => tensor(data, shape, dtype))), results, name);
+        assert.ok(compared >= 3, `${name} compares ${compared} arrays`);
+      });
+    }
+  });
+}
+
+/** Returns how many arrays were compared. */
+async function compare(actual: unknown, expected: StoredTree, path: string): Promise<number> {
+  if (!isStoredArray(expected)) {
+    assert.ok(typeof actual === "object" && actual !== null, `${path} is an object`);
+    assert.deepEqual(Object.keys(actual).toSorted(), Object.keys(expected).toSorted(), path);
+    let compared = 0;
+    for (const [name, item] of Object.entries(expected)) compared += await compare((actual as Record<string, unknown>)[name], item, `${path}.${name}`);
+    return compared;
+  }
+  assert.ok(isTensor(actual), `${path} is a tensor`);
+  assert.deepEqual(actual.shape, expected.shape, path);
+  assert.equal(actual.dtype, expected.dtype, path);
+  const got = await actual.data() as ArrayLike<number>;
+  const largest = expected.data.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
+  expected.data.forEach((wanted, i) => {
+    const difference = Math.abs((got[i] ?? NaN) - wanted);
+    assert.ok(difference <= tolerance * largest, `${path}: element ${i} is ${got[i]}, and JAX has ${wanted}: ${difference / largest} of the largest apart`);
+  });
+  return 1;
+}
+
+function isStoredArray(tree: StoredTree): tree is StoredArray {
+  return "data" in tree;
+}
