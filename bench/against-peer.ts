@@ -1,7 +1,7 @@
 /** The table that matmul, the chain and softmax share: ceilings, ours and onnxruntime's, on one and two threads. */
 
 import type { ProgramSource } from "tsdlc-runtime";
-import { alternate, type Contender, type Timings } from "./alternate.ts";
+import { alternate, type Contender, type Speedup, type Timings } from "./alternate.ts";
 import { bind, type BoundCall, type HostInput, type Machine, requireAgreement, threadCounts, type Threads } from "./machine.ts";
 import { openOnnxRuntime, type OnnxContender, type OnnxGraph } from "./peers/onnxruntime.ts";
 import { digits, percent, printTable, times } from "./print-table.ts";
@@ -41,12 +41,12 @@ export async function compare(comparison: Comparison, machine: Machine): Promise
   const rowOf = (contender: string, threads: Threads, amount: number): readonly string[] => {
     const [limit] = ceilings[threads - 1] ?? [];
     // Per unit of work: the ceiling's run and the model's differ in size.
-    const share = limit === undefined || ceiling === undefined ? undefined : timings.speedup(contender, limit.name) * (amount / ceiling.amount);
+    const share = limit === undefined || ceiling === undefined ? undefined : scaled(timings.speedup(contender, limit.name), amount / ceiling.amount);
     const rival = `onnxruntime ${threads}T`;
     const isOurs = contender.startsWith("tsdlc");
     return [
       contender,
-      digits(timings.best(contender)), digits(timings.median(contender)), digits(amount / timings.median(contender) / 1e6),
+      digits(timings.best(contender)), digits(timings.median(contender)), digits(amount / timings.best(contender) / 1e6),
       ...(ceiling === undefined ? [] : [share === undefined ? "" : percent(share)]),
       isOurs && timings.has(rival) ? times(timings.speedup(contender, rival)) : "",
       times(timings.speedup(contender, contender.replace(/\dT$/, "1T"))),
@@ -54,21 +54,30 @@ export async function compare(comparison: Comparison, machine: Machine): Promise
   };
   return printTable({
     title,
-    columns: ["", "best ms", "median ms", rate.unit, ...(ceiling === undefined ? [] : [ceiling.label]), "vs onnxruntime", "against 1T"],
+    columns: ["", "best ms", "median ms", `best ${rate.unit}`, ...(ceiling === undefined ? [] : [ceiling.label]), "vs onnxruntime", "against 1T"],
     rows: [
       ...threadCounts.flatMap((threads) => (ceilings[threads - 1] ?? []).map((limit) => rowOf(limit.name, threads, ceiling?.amount ?? rate.amount))),
       ...ours.map((contender) => rowOf(contender.name, contender.threads, rate.amount)),
       ...threadCounts.filter((threads) => timings.has(`onnxruntime ${threads}T`)).map((threads) => rowOf(`onnxruntime ${threads}T`, threads, rate.amount)),
     ],
-    notes: [...(typeof peers === "string" ? [peers] : []), ...scalingNote(timings, ceilings), ...comparison.aims],
+    notes: [describePeers(), ...scalingNote(timings, ceilings), ...comparison.aims],
   });
+}
+
+function describePeers(): string {
+  const runtime = openOnnxRuntime();
+  return typeof runtime === "string" ? runtime : `onnxruntime-node ${runtime.version}, CPU`;
 }
 
 function scalingNote(timings: Timings, ceilings: readonly (readonly Contender[])[]): readonly string[] {
   const [[one] = [], [two] = []] = ceilings;
   if (one === undefined || two === undefined) return [];
-  const scaling = timings.speedup("tsdlc 2T", "tsdlc 1T") / timings.speedup(two.name, one.name);
-  return [`two threads scale ${percent(scaling)} as well as ${one.name.replace(/ 1T$/, "")} does`];
+  const [ours, theirs] = [timings.speedup("tsdlc 2T", "tsdlc 1T"), timings.speedup(two.name, one.name)];
+  return [`two threads scale ${percent({ best: ours.best / theirs.best, median: ours.median / theirs.median })} as well as ${one.name.replace(/ 1T$/, "")} does`];
+}
+
+function scaled({ best, median }: Speedup, factor: number): Speedup {
+  return { best: best * factor, median: median * factor };
 }
 
 async function openPeers({ onnx, inputs }: Comparison): Promise<readonly OnnxContender[] | string> {

@@ -2,8 +2,8 @@
  * Times contenders against each other on a machine that is never quite quiet.
  *
  * Contenders take turns, round after round, each round starting with another one, so that what disturbs the machine
- * disturbs all of them alike. A turn is a few calls and counts as their median. A ratio is taken within each round and
- * then the median over rounds: it is steadier than the ratio of two medians.
+ * disturbs all of them alike. A turn is a few calls and counts as their median. A ratio is given twice: of the best
+ * turns, and as the median over rounds of the ratio within a round, which is steadier than the ratio of two medians.
  */
 
 import { setTimeout as sleep } from "node:timers/promises";
@@ -26,6 +26,13 @@ export interface AlternateOptions {
  */
 const restMilliseconds = 60;
 
+export interface Speedup {
+  /** Of the best turn of each: what a quiet machine would give. */
+  readonly best: number;
+  /** Over rounds, of the ratio within a round. */
+  readonly median: number;
+}
+
 /** Milliseconds per call of each contender, one number for each round. */
 export class Timings {
   readonly #turns: ReadonlyMap<string, readonly number[]>;
@@ -46,10 +53,13 @@ export class Timings {
     return median(this.#of(name));
   }
 
-  /** How many times as fast `name` is as `other`: the median over rounds. */
-  speedup(name: string, other: string): number {
+  /** How many times as fast `name` is as `other`. */
+  speedup(name: string, other: string): Speedup {
     const others = this.#of(other);
-    return median(this.#of(name).map((time, round) => (others[round] ?? Number.NaN) / time));
+    return {
+      best: this.best(other) / this.best(name),
+      median: median(this.#of(name).map((time, round) => (others[round] ?? Number.NaN) / time)),
+    };
   }
 
   #of(name: string): readonly number[] {

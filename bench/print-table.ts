@@ -1,5 +1,7 @@
 /** Tables of text: the first column to the left, numbers to the right, notes below. */
 
+import type { Speedup } from "./alternate.ts";
+
 export interface Table {
   readonly title: string;
   readonly columns: readonly string[];
@@ -21,10 +23,13 @@ export function digits(value: number): string {
   return value.toFixed(Math.min(decimals, 5));
 }
 
-export function percent(ratio: number): string {
-  return `${(100 * ratio).toFixed(ratio < 0.1 ? 1 : 0)} %`;
+/** "94 / 91 %": of the best turns, and the median. */
+export function percent({ best, median }: Speedup): string {
+  const share = (ratio: number): string => (100 * ratio).toFixed(ratio < 0.1 ? 1 : 0);
+  return `${share(best)} / ${share(median)} %`;
 }
 
-export function times(ratio: number): string {
-  return `${ratio.toFixed(2)}x`;
+/** "1.82 / 1.79x" */
+export function times({ best, median }: Speedup): string {
+  return `${best.toFixed(2)} / ${median.toFixed(2)}x`;
 }

@@ -53,7 +53,7 @@ const cast: Spelling = (call, use) => {
   return defined(`saturate_to_${target}`, () => `if (${isNaNBits}) { return ${target}(0); } return ${target}(x);`)(call, use);
 };
 
-/** 2^-126 and 2^-149 of Abramowitz and Stegun's 7.1.26 are far below its error of 1.5e-7, which is all WGSL needs. */
+/** Abramowitz and Stegun 7.1.26, off by at most 1.5e-7 (absolute): WGSL has no function for it. */
 const errorFunction = defined("erf", () => `let t = 1.0 / (1.0 + 0.3275911 * abs(x));
   let p = t * (0.254829592 + t * (-0.284496736 + t * (1.421413741 + t * (-1.453152027 + t * 1.061405429))));
   return sign(x) * (1.0 - p * exp(-x * x));`);

@@ -12,7 +12,7 @@ import type { Target, Use } from "./target.ts";
 import { wgslElementwise } from "./wgsl-elementwise.ts";
 import { wgslNames } from "./wgsl-types.ts";
 
-/** Invocations of a workgroup: what every adapter allows, and a whole number of subgroups on each. */
+/** Invocations of a workgroup: every adapter allows as many, and subgroups of up to 64 divide it. */
 const workgroupSize = 64;
 
 function typeName(type: ScalarType): string {

@@ -18,7 +18,7 @@ import type { Func, Op, Region, Value } from "./module.ts";
 import { type ElementwiseRecord, evaluateScalar, isElementwise } from "./op.ts";
 import { findRecord } from "./ops/table.ts";
 import { nameValues, printOp } from "./print.ts";
-import { type BufferType, printType } from "./type.ts";
+import { consecutiveAxis, type BufferType, printType } from "./type.ts";
 
 /** The results of a launch: what the kernel stores to the buffers that follow its inputs. */
 export function runKernel(func: Func, inputs: readonly HostArray[], sizes: Sizes): readonly HostArray[] {
@@ -148,7 +148,7 @@ function compileLoad(scope: Scope, op: Op): Step {
   const buffer = slotOf(scope, op.operands[0]);
   const target = slotOf(scope, op.results[0]);
   const { lanes } = scalarTypeOf(op.results[0]);
-  const place = compilePlace(scope, op.operands.slice(1));
+  const place = compilePlace(scope, op.operands[0], op.operands.slice(1));
   return (frame) => {
     const memory = memoryIn(frame, buffer);
     frame.cells[target] =
@@ -161,18 +161,18 @@ function compileLoad(scope: Scope, op: Op): Step {
 function compileStore(scope: Scope, op: Op): Step {
   const [buffer, value] = [slotOf(scope, op.operands[0]), slotOf(scope, op.operands[1])];
   const { lanes } = scalarTypeOf(op.operands[1]);
-  const place = compilePlace(scope, op.operands.slice(2));
+  const place = compilePlace(scope, op.operands[0], op.operands.slice(2));
   return (frame) => {
     const memory = memoryIn(frame, buffer);
     for (let lane = 0; lane < lanes; lane++) memory.store(place(frame, lane), laneIn(frame, value, lane), frame.iteration);
   };
 }
 
-/** The index of each lane: along a vector index, or else along the last axis. */
-function compilePlace(scope: Scope, values: readonly Value[]): (frame: Frame, lane: number) => readonly number[] {
+/** The index of each lane: along a vector index, or else along the axis on which memory is consecutive. */
+function compilePlace(scope: Scope, buffer: Value | undefined, values: readonly Value[]): (frame: Frame, lane: number) => readonly number[] {
   const slots = slotsOf(scope, values);
   const index = new Array<number>(slots.length).fill(0);
-  const last = slots.length - 1;
+  const last = buffer?.type.kind === "buffer" ? consecutiveAxis(buffer.type.shape) : slots.length - 1;
   const isVector = values.some((value) => scalarTypeOf(value).lanes > 1);
   return (frame, lane) => {
     slots.forEach((slot, axis) => (index[axis] = laneIn(frame, slot, lane)));

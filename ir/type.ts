@@ -82,6 +82,12 @@ export function bytesOf(dtype: DType): number {
   return bytes[dtype];
 }
 
+/** The axis along which neighbours are neighbours in memory: the last one that has a next element. */
+export function consecutiveAxis(shape: readonly Dim[]): number {
+  const last = shape.findLastIndex((dim) => dim !== 1);
+  return last < 0 ? shape.length - 1 : last;
+}
+
 export function isFloat(dtype: ScalarDType): boolean {
   return dtype === "f64" || dtype === "f32" || dtype === "f16" || dtype === "bf16";
 }

@@ -1,5 +1,5 @@
 /**
- * From a module to Programs: the whole road after the frontend, the same for `tsdlc build` and for jit.
+ * From a module to Programs: the whole road after the frontend, the same for `tsdlc build` and `tsdlc run`.
  *
  * Pure: it returns kernel texts, and whoever called it runs a C compiler on them or hands them to a driver.
  */

@@ -5,7 +5,7 @@
 
 import type { Op } from "../ir/module.ts";
 
-/** Whether an op without uses still matters: a store, a barrier, or regions that hold one. */
+/** Whether an op without uses still matters: a store, or regions that hold one. */
 export function hasEffect(op: Op): boolean {
   if (op.regions.length === 0) return op.results.length === 0;
   return op.regions.some((region) => region.ops.some(hasEffect));

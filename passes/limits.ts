@@ -1,5 +1,6 @@
 /**
- * What a target can do, as numbers that schedules read. Policy reads these and never a target's name.
+ * What a target can do, as numbers that schedules read. The target's name says only which schedule there is, and whether
+ * functions are expanded; all sizes are policy by number.
  *
  * A tier is one kind of machine that a package carries code for; each has its own limits, kernels and Programs.
  */

@@ -1,7 +1,7 @@
 /**
  * Plan memory: what buffers a function needs, when each is alive, and the steps that fill them.
  *
- * Needs: a scheduled function, whose ops are launches, reshapes and control flow. The plan is no IR but the skeleton
+ * Needs: a scheduled function, whose ops are launches, reshapes, long constants and control flow. The plan is the skeleton
  * of a Program: buffers with roles and lifetimes, counted in steps depth first. Sizes of named dims have no order
  * before a call, so offsets are the runtime's business; what may share memory is decided here.
  */

@@ -30,7 +30,8 @@ const fixtures = JSON.parse(readFileSync(new URL("reference/fixtures.json", impo
 /** Rounding of f32 over the few dozen operations that lie between inputs and results, in parts of the largest element. */
 const tolerance = 4e-6;
 
-for (const tier of await runnableTiers()) {
+/** One tier will do: that tiers agree is for the tests of ops and of random programs to show. */
+for (const tier of (await runnableTiers()).slice(0, 1)) {
   describe(`JAX ${fixtures.versions["jax"]} computes the same as tsdlc for ${tier}`, function () {
     this.timeout(120_000);
     let functions: Functions;

@@ -54,8 +54,14 @@ const folder = import.meta.dirname;
 /** ONNX's number for float32. */
 const float32 = 1;
 
-/** The peer, or the reason why it cannot take part. */
+let opened: OnnxRuntime | string | undefined;
+
+/** The peer, or the reason why it cannot take part; tried once. */
 export function openOnnxRuntime(): OnnxRuntime | string {
+  return (opened ??= loadOnnxRuntime());
+}
+
+function loadOnnxRuntime(): OnnxRuntime | string {
   const installed = installPeers();
   if (installed !== undefined) return installed;
   const require = createRequire(join(folder, "package.json"));
@@ -88,7 +94,9 @@ function installPeers(): string | undefined {
   process.stderr.write("installing the peers of the bench (onnxruntime-node) ...\n");
   const npm = spawnSync("npm", ["ci", "--ignore-scripts", "--no-audit", "--no-fund"], { cwd: folder, encoding: "utf8" });
   if (npm.status === 0) return undefined;
-  const said = (npm.error?.message ?? npm.stderr).trim().split("\n")[0] ?? "";
+  const lines = (npm.error?.message ?? npm.stderr).trim().split("\n");
+  // Warnings come first.
+  const said = lines.find((line) => line.startsWith("npm error")) ?? lines[0] ?? "";
   return `the peers cannot be installed (npm ci in bench/peers: ${said})`;
 }
 

@@ -105,7 +105,7 @@ export const alloc: OpRecord<(attrs: { readonly dtype: DType; readonly shape: re
 };
 
 /**
- * buffer[indices]. With attr `lanes`, that many consecutive elements along the last axis. With a vector among the
+ * buffer[indices]. With attr `lanes`, that many consecutive elements (along the last axis that is longer than 1). With a vector among the
  * indices, one element for each lane.
  */
 export const load: OpRecord<(buffer: Value, indices: readonly Value[], attrs?: { readonly lanes?: number }) => Value> = {

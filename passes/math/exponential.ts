@@ -13,8 +13,8 @@ import { floatOf, integerOf, polynomial, powerOfTwoOf, type Rounded, roundProduc
 
 const log2OfE = 1.44269504;
 /** log 2 to 9 bits, and the rest. */
-const log2High = 0.693359375;
-const log2Low = -2.1219444e-4;
+export const log2High = 0.693359375;
+export const log2Low = -2.1219444e-4;
 
 /** e^r - 1 - r over r^2, for |r| <= log(2) / 2. */
 const exponentialTail = [0.001381721, 0.008369083, 0.041668247, 0.16666517, 0.49999994];

@@ -8,10 +8,9 @@
 
 import type { Builder } from "../../ir/builder.ts";
 import type { Value } from "../../ir/module.ts";
+import { log2High, log2Low } from "./exponential.ts";
 import { bitsOf, floatOf, polynomial } from "./float-bits.ts";
 
-const log2High = 0.693359375;
-const log2Low = -2.1219444e-4;
 /** log(1 + f) - f + f^2 / 2 over f^3, minimax by Remez' exchange for sqrt(1/2) <= 1 + f <= sqrt(2). */
 const logarithmTail = [-0.076445974, 0.1276818, -0.13159642, 0.14200857, -0.16623321, 0.20001262, -0.25000823, 0.3333333];
 

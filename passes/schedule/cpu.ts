@@ -7,7 +7,7 @@
  * at the end, so the order of a sum differs from the source's; that is the one liberty taken.
  *
  * Needs: kernels as lower leaves them. Ensures: every kernel is one `for` of kind grid, after ops that do not depend
- * on it; inside there is nothing but `for`, memory, scalars and vectors.
+ * on it; inside there is nothing but `for`, `if`, memory, scalars and vectors.
  */
 
 import { type Builder, buildFunction } from "../../ir/builder.ts";
@@ -16,7 +16,7 @@ import { type Func, type Op, type Region, type Value, visitOps } from "../../ir/
 import { delinearize } from "../../ir/ops/indexing.ts";
 import type { ContractAttrs } from "../../ir/ops/kernel.ts";
 import { inlineRegion, type RewriteRule, rewriteFunction, withOuter } from "../../ir/rewrite.ts";
-import { bytesOf, type Type } from "../../ir/type.ts";
+import { bytesOf, indexType, type Type } from "../../ir/type.ts";
 import type { Limits } from "../limits.ts";
 import { chooseTile, type ContractionParts, contractionSpace, partsOf, type Tile, tileContraction } from "./contract.ts";
 import { localityAlong } from "./locality.ts";
@@ -45,7 +45,8 @@ export function scheduleCpu(func: Func, limits: Limits): ScheduledKernel {
     const space = op.name === "contract"
       ? contractionSpace(b, partsOf(op.attrs as ContractAttrs, regions))
       : { extents: op.attrs["extents"] as readonly Dim[], body };
-    distribute(b, space.extents, space.body, limits);
+    const { extents, body: longBody } = withoutUnitAxes(b, space.extents, space.body);
+    distribute(b, extents, longBody, limits);
     return [];
   });
   return { preparations: [], main: expand(distributed) };
@@ -87,6 +88,18 @@ function storedParameters(func: Func): number {
     if (op.name === "store" && buffer !== undefined) stored.add(buffer);
   });
   return func.body.parameters.filter((parameter) => stored.has(parameter)).length;
+}
+
+/** A space without its axes of size 1, so that the last axis is one that lanes can run along. */
+function withoutUnitAxes(b: Builder, extents: readonly Dim[], body: Region): { readonly extents: readonly Dim[]; readonly body: Region } {
+  const long = extents.filter((extent) => extent !== 1);
+  if (long.length === extents.length) return { extents, body };
+  const inner = b.region(long.map(() => indexType), (indices) => {
+    const rest = [...indices];
+    inlineRegion(b, body, extents.map((extent) => (extent === 1 ? undefined : rest.shift()) ?? b.index(0)));
+    return [];
+  });
+  return { extents: long, body: inner };
 }
 
 /** The outer space of a kernel as a grid, with lanes along its last axis when memory is consecutive there. */

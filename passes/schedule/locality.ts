@@ -4,6 +4,7 @@
  */
 
 import { type Region, type Value, visitOps } from "../../ir/module.ts";
+import { consecutiveAxis } from "../../ir/type.ts";
 
 /** Accesses that move to the next element, less those that jump; more is better, accesses that stay do not count. */
 export function localityAlong(region: Region, axis: Value): number {
@@ -14,7 +15,8 @@ export function localityAlong(region: Region, axis: Value): number {
     if (op.name === "load" || op.name === "store") {
       const index = moves.slice(op.name === "load" ? 1 : 2);
       if (index.some((move) => move !== undefined)) {
-        const isConsecutive = index.at(-1) === "one" && index.slice(0, -1).every((move) => move === undefined);
+        const next = nextAxis(op.operands[0]);
+        const isConsecutive = index.every((move, position) => move === (position === next ? "one" : undefined));
         locality += isConsecutive ? 1 : -1;
       }
     }
@@ -27,4 +29,8 @@ export function localityAlong(region: Region, axis: Value): number {
     }
   });
   return locality;
+}
+
+function nextAxis(buffer: Value | undefined): number {
+  return buffer?.type.kind === "buffer" ? consecutiveAxis(buffer.type.shape) : -1;
 }

@@ -10,7 +10,7 @@ import type { Builder } from "../../ir/builder.ts";
 import type { Op, Region, Value } from "../../ir/module.ts";
 import { isElementwise } from "../../ir/op.ts";
 import { findRecord } from "../../ir/ops/table.ts";
-import { scalarType } from "../../ir/type.ts";
+import { consecutiveAxis, scalarType } from "../../ir/type.ts";
 
 export type Lanes =
   | { readonly kind: "uniform"; readonly value: Value }
@@ -129,7 +129,7 @@ class Vectorizer {
       this.set(result, { kind: "uniform", value: this.#b.load(buffer, index.map((component) => this.#uniform(component))) });
       return;
     }
-    const address = this.#address(index);
+    const address = this.#address(buffer, index);
     const value = this.#b.load(buffer, address.index, address.isConsecutive ? { lanes: this.#lanes } : {});
     this.set(result, { kind: "vector", value });
   }
@@ -145,7 +145,7 @@ class Vectorizer {
     if (index.every((component) => this.#isUniform(component))) {
       throw new Error("all lanes would store to one element");
     }
-    this.#b.store(buffer, this.#vector(value), this.#address(index).index);
+    this.#b.store(buffer, this.#vector(value), this.#address(buffer, index).index);
   }
 
   #alloc(op: Op): void {
@@ -158,11 +158,11 @@ class Vectorizer {
     return [...index.map((component) => this.#uniform(component)), this.#b.index(0)];
   }
 
-  /** Scalar indices of the first lane when the lanes are consecutive along the last axis; else one index for each lane. */
-  #address(index: readonly Value[]): { readonly index: readonly Value[]; readonly isConsecutive: boolean } {
+  /** Scalar indices of the first lane when the lanes are consecutive in memory; else one index for each lane. */
+  #address(buffer: Value, index: readonly Value[]): { readonly index: readonly Value[]; readonly isConsecutive: boolean } {
     const components = index.map((component) => this.#get(component));
-    const last = components.at(-1);
-    if (last?.kind === "ramp" && components.slice(0, -1).every(({ kind }) => kind === "uniform")) {
+    const next = buffer.type.kind === "buffer" ? consecutiveAxis(buffer.type.shape) : -1;
+    if (components.every(({ kind }, axis) => kind === (axis === next ? "ramp" : "uniform"))) {
       return { index: components.map((component) => (component.kind === "ramp" ? component.base : component.value)), isConsecutive: true };
     }
     return {

@@ -9,10 +9,9 @@
 
 import fc from "fast-check";
 import { type Builder, buildFunction } from "../../ir/builder.ts";
-import { type Dim, evaluateDim, mulDims, sameDim, sameShape } from "../../ir/dim.ts";
+import { type Dim, evaluateDim, mulDims, namedDim, sameDim, sameShape } from "../../ir/dim.ts";
 import type { Func, Value } from "../../ir/module.ts";
 import { isFloat, type TensorType, tensorType } from "../../ir/type.ts";
-import { namedDim } from "../../ir/dim.ts";
 import { tensorTypeOf } from "../../passes/access.ts";
 
 export interface Instruction {
@@ -95,7 +94,7 @@ const unary: readonly Make[] = [
   ({ b, x }) => (isNumeric(x.value) ? exact(b.add(x.value, 1), x.isExact) : undefined),
 ];
 
-/** The second operand in the shape of the first, where it has it or can be broadcast to it. */
+/** A value in the shape of another, where it has it or can be transposed or broadcast to it. */
 function fit({ b, pick }: Step, value: Value, type: TensorType): Value | undefined {
   const { dtype, shape } = tensorTypeOf(value);
   if (dtype !== type.dtype) return undefined;
@@ -249,6 +248,15 @@ const shapes: readonly Make[] = [
     if (typeof extent !== "number" || extent === 0) return undefined;
     const value = b.gather(x.value, y.value, { axis });
     return isUnder(shapeOf(value)) ? exact(value, x.isExact) : undefined;
+  },
+  ({ b, x, y, pick }) => {
+    const shape = shapeOf(x.value);
+    if (shape.length === 0 || !isNumeric(x.value) || tensorTypeOf(y.value).dtype !== "i32" || shapeOf(y.value).length > 1) return undefined;
+    const axis = pick(shape.length);
+    const rows = shape.toSpliced(axis, 1, ...shapeOf(y.value));
+    if (!isUnder(rows)) return undefined;
+    const updates = b.constantOf(tensorType(tensorTypeOf(x.value).dtype, rows), 2);
+    return exact(b.scatterAdd(x.value, y.value, updates, { axis }), x.isExact);
   },
   ({ b, x, pick }) => {
     const shape = shapeOf(x.value);
