@@ -3,7 +3,7 @@
  *
  * Contenders take turns, round after round, each round starting with another one, so that what disturbs the machine
  * disturbs all of them alike. A turn is a few calls and counts as their median. A ratio is given twice: of the best
- * turns, and as the median over rounds of the ratio within a round, which is steadier than the ratio of two medians.
+ * calls, and as the median over rounds of the ratio within a round, which is steadier than the ratio of two medians.
  */
 
 import { setTimeout as sleep } from "node:timers/promises";
@@ -26,18 +26,24 @@ export interface AlternateOptions {
  */
 const restMilliseconds = 60;
 
+/** A few calls in a row: milliseconds of the best one, and of the one in the middle. */
+interface Turn {
+  readonly best: number;
+  readonly median: number;
+}
+
 export interface Speedup {
-  /** Of the best turn of each: what a quiet machine would give. */
+  /** Of the best call of each: what a quiet machine would give. */
   readonly best: number;
   /** Over rounds, of the ratio within a round. */
   readonly median: number;
 }
 
-/** Milliseconds per call of each contender, one number for each round. */
+/** Milliseconds per call of each contender, a turn for each round. */
 export class Timings {
-  readonly #turns: ReadonlyMap<string, readonly number[]>;
+  readonly #turns: ReadonlyMap<string, readonly Turn[]>;
 
-  constructor(turns: ReadonlyMap<string, readonly number[]>) {
+  constructor(turns: ReadonlyMap<string, readonly Turn[]>) {
     this.#turns = turns;
   }
 
@@ -46,11 +52,11 @@ export class Timings {
   }
 
   best(name: string): number {
-    return Math.min(...this.#of(name));
+    return Math.min(...this.#of(name).map((turn) => turn.best));
   }
 
   median(name: string): number {
-    return median(this.#of(name));
+    return median(this.#of(name).map((turn) => turn.median));
   }
 
   /** How many times as fast `name` is as `other`. */
@@ -58,11 +64,11 @@ export class Timings {
     const others = this.#of(other);
     return {
       best: this.best(other) / this.best(name),
-      median: median(this.#of(name).map((time, round) => (others[round] ?? Number.NaN) / time)),
+      median: median(this.#of(name).map((turn, round) => (others[round]?.median ?? Number.NaN) / turn.median)),
     };
   }
 
-  #of(name: string): readonly number[] {
+  #of(name: string): readonly Turn[] {
     const turns = this.#turns.get(name);
     if (turns === undefined) throw new RangeError(`${name} took no part; ${[...this.#turns.keys()].join(", ")} did`);
     return turns;
@@ -70,7 +76,7 @@ export class Timings {
 }
 
 export async function alternate(contenders: readonly Contender[], { rounds, turnMilliseconds = 20 }: AlternateOptions): Promise<Timings> {
-  const turns = new Map<string, number[]>(contenders.map(({ name }) => [name, []]));
+  const turns = new Map<string, Turn[]>(contenders.map(({ name }) => [name, []]));
   for (const contender of contenders) await contender.run();
   for (let round = 0; round < rounds; round++) {
     for (let position = 0; position < contenders.length; position++) {
@@ -83,7 +89,7 @@ export async function alternate(contenders: readonly Contender[], { rounds, turn
   return new Timings(turns);
 }
 
-async function takeTurn(contender: Contender, milliseconds: number): Promise<number> {
+async function takeTurn(contender: Contender, milliseconds: number): Promise<Turn> {
   await contender.run();
   const times: number[] = [];
   const end = performance.now() + milliseconds;
@@ -92,7 +98,7 @@ async function takeTurn(contender: Contender, milliseconds: number): Promise<num
     await contender.run();
     times.push(performance.now() - start);
   } while (performance.now() < end || times.length < 2);
-  return median(times);
+  return { best: Math.min(...times), median: median(times) };
 }
 
 export function median(values: readonly number[]): number {

@@ -7,7 +7,7 @@
 typedef float lanes __attribute__((vector_size(VECTOR_BYTES)));
 
 // Enough independent sums to hide a latency of 5 cycles on 2 units, few enough for 16 registers.
-enum { sums = 12, turns = 100000 };
+enum { sums = 12, turns = 50000 };
 
 // One item is 2 * sums * turns * (VECTOR_BYTES / 4) floating-point operations. `factors` is {multiplier, addend}: read
 // from memory, so that the compiler knows nothing about them.

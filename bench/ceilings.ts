@@ -10,7 +10,7 @@ import { bind, hostInput, type Machine, threadCounts, type Threads } from "./mac
 import { digits, printTable, times } from "./print-table.ts";
 
 /** As in ceilings.c. */
-const [sums, turns, block] = [12, 100_000, 65_536];
+const [sums, turns, block] = [12, 50_000, 65_536];
 const items = 16;
 
 /** Floats of a copied array: 64 MB. */

@@ -23,7 +23,7 @@ export function digits(value: number): string {
   return value.toFixed(Math.min(decimals, 5));
 }
 
-/** "94 / 91 %": of the best turns, and the median. */
+/** "94 / 91 %": of the best calls, and the median. */
 export function percent({ best, median }: Speedup): string {
   const share = (ratio: number): string => (100 * ratio).toFixed(ratio < 0.1 ? 1 : 0);
   return `${share(best)} / ${share(median)} %`;

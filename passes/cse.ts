@@ -14,7 +14,7 @@ import type { Op, Value } from "../ir/module.ts";
 import { printAttrs } from "../ir/print.ts";
 import { type RewriteRule, functionsOf, mapModule, rewriteFunction } from "../ir/rewrite.ts";
 import { isPure } from "./effects.ts";
-import type { Pass } from "./pipeline.ts";
+import type { Pass } from "./pass.ts";
 
 export const cse: Pass = {
   name: "cse",

@@ -8,7 +8,7 @@
 import { type Func, type Module, type Op, type Region, type Value, visitOps } from "../ir/module.ts";
 import { mapModule } from "../ir/rewrite.ts";
 import { hasEffect } from "./effects.ts";
-import type { Pass } from "./pipeline.ts";
+import type { Pass } from "./pass.ts";
 
 export const dce: Pass = {
   name: "dce",

@@ -8,7 +8,7 @@
 import type { Builder } from "../ir/builder.ts";
 import type { Op, Value } from "../ir/module.ts";
 import { functionsOf, mapModule, rewriteFunction, type Rewriter } from "../ir/rewrite.ts";
-import type { Pass } from "./pipeline.ts";
+import type { Pass } from "./pass.ts";
 
 export const expandLoops: Pass = {
   name: "expand-loops",

@@ -18,7 +18,7 @@ import { errorFunction } from "./math/error-function.ts";
 import { exponential, exponentialMinusOne, hyperbolicTangent } from "./math/exponential.ts";
 import { logarithm, logarithmOfOnePlus } from "./math/logarithm.ts";
 import { cosine, sine } from "./math/trigonometric.ts";
-import type { Pass } from "./pipeline.ts";
+import type { Pass } from "./pass.ts";
 
 export const expandMath: Pass = {
   name: "expand-math",

@@ -17,7 +17,7 @@ import { functionsOf, inlineRegion, mapModule } from "../ir/rewrite.ts";
 import { isKernelForm } from "./form.ts";
 import type { Limits } from "./limits.ts";
 import { type Group, Units } from "./fusion-units.ts";
-import type { Pass } from "./pipeline.ts";
+import type { Pass } from "./pass.ts";
 
 export const fuse: Pass = {
   name: "fuse",

@@ -15,7 +15,7 @@ import { type Func, isKernel, type Op, type Region, type Value, visitOps } from 
 import { isFloat } from "../ir/type.ts";
 import { mapModule } from "../ir/rewrite.ts";
 import { isPure } from "./effects.ts";
-import type { Pass } from "./pipeline.ts";
+import type { Pass } from "./pass.ts";
 
 export const hoist: Pass = {
   name: "hoist",

@@ -26,7 +26,7 @@ import { bufferType, indexType, isFloat, scalarType, type TensorType } from "../
 import { computeOf, tensorTypeOf, tensorTypesOf } from "./access.ts";
 import { type AxisClass, findRowAxes, type RowAxes } from "./axes.ts";
 import { keepValues, type KeptValues } from "./keep-values.ts";
-import type { Pass } from "./pipeline.ts";
+import type { Pass } from "./pass.ts";
 
 export const lower: Pass = {
   name: "lower",

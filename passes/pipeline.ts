@@ -16,23 +16,11 @@ import { expandLoops } from "./expand-loops.ts";
 import { expandMath } from "./expand-math.ts";
 import { fuse } from "./fuse.ts";
 import { hoist } from "./hoist.ts";
-import type { Limits } from "./limits.ts";
 import { lower } from "./lower.ts";
+import type { Pass, PassContext } from "./pass.ts";
 import { schedule } from "./schedule/schedule.ts";
 import { simplify } from "./simplify.ts";
 import { transform } from "./transform.ts";
-
-export interface Pass {
-  readonly name: string;
-  run(module: Module, context: PassContext): Module;
-}
-
-export interface PassContext {
-  /** What the target can do; passes that run before any target is chosen do not have it. */
-  readonly limits?: Limits;
-  /** Functions that are called from outside, which no pass removes. When absent, those that no other function names. */
-  readonly entries?: readonly string[];
-}
 
 export const passes = { transform, simplify, cse, dce, "expand-loops": expandLoops, fuse, lower, schedule, "expand-math": expandMath, hoist } satisfies Readonly<Record<string, Pass>>;
 

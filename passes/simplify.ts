@@ -24,7 +24,7 @@ import { contractIdentities } from "./identities/contract.ts";
 import { type Candidate, constantValue, type Identities, type Identity, type Simplifier, splatValue } from "./identities/identity.ts";
 import { counterBounds, indexIdentities } from "./identities/index.ts";
 import { shapeIdentities } from "./identities/shape.ts";
-import type { Pass } from "./pipeline.ts";
+import type { Pass } from "./pass.ts";
 
 export const simplify: Pass = {
   name: "simplify",

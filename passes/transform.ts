@@ -23,7 +23,7 @@ import { functionsOf, rewriteFunction } from "../ir/rewrite.ts";
 import { printType } from "../ir/type.ts";
 import { inlineCall } from "./inline.ts";
 import { isDifferentiable, pushForward, zeros } from "./linearize.ts";
-import type { Pass } from "./pipeline.ts";
+import type { Pass } from "./pass.ts";
 import { pullBack } from "./transpose.ts";
 
 const inlined: ReadonlySet<string> = new Set(["call", "value_and_grad", "jvp"]);

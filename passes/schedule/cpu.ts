@@ -23,12 +23,17 @@ import { localityAlong } from "./locality.ts";
 import { foldLanes, grid, hasRest, lanesFor, nestedLoops, restOf, scalarTypeOf, serialLoop, stripLoops } from "./loops.ts";
 import { expandSerially, inGrid, isOneSpace } from "./threads.ts";
 import { packedType, packRight } from "./pack.ts";
-import type { ScheduledKernel } from "./schedule.ts";
 import { type Lanes, vectorize } from "./vectorize.ts";
 import { workOf } from "./work.ts";
 
 /** Elements of the last axis that one grid item of a map covers at most. */
 const stripElements = 32768;
+
+export interface ScheduledKernel {
+  /** Kernels that run first; each makes one buffer, which is an input of the last, after its others. */
+  readonly preparations: readonly Func[];
+  readonly main: Func;
+}
 
 export function scheduleCpu(func: Func, limits: Limits): ScheduledKernel {
   const expand = (scheduled: Func): Func => rewriteFunction(scheduled, expandRule(limits));

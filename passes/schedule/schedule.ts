@@ -5,20 +5,13 @@
  * becomes two launches. Inputs that a kernel does not read in the end are no inputs any more.
  */
 
-import type { Func, Module, Value } from "../../ir/module.ts";
+import { type Func, isKernel, type Module, type Value } from "../../ir/module.ts";
 import { functionsOf, rewriteFunction } from "../../ir/rewrite.ts";
-import { isKernel } from "../../ir/module.ts";
 import type { Limits } from "../limits.ts";
-import type { Pass } from "../pipeline.ts";
-import { scheduleCpu } from "./cpu.ts";
+import type { Pass } from "../pass.ts";
+import { scheduleCpu, type ScheduledKernel } from "./cpu.ts";
 import { pruneInputs, type PrunedKernel } from "./prune.ts";
 import { scheduleThreads } from "./threads.ts";
-
-export interface ScheduledKernel {
-  /** Kernels that run first; each makes one buffer, which is an input of the last, after its others. */
-  readonly preparations: readonly Func[];
-  readonly main: Func;
-}
 
 export const schedule: Pass = {
   name: "schedule",
