@@ -7,7 +7,7 @@
  *
  *     %y, %dx = value_and_grad %x {"callee":"square","wrt":[0]}
  *
- * where @square is mul %0, %0, becomes what simplify makes the last line of alone, as add %x, %x:
+ * where @square is mul %0, %0, becomes the ops below, of which simplify leaves two: mul %x, %x and add %x, %x.
  *
  *     %0 = mul %x, %x
  *     %1 = constant {"dtype":"f32","shape":[],"value":1}

@@ -12,7 +12,7 @@ const nearZero = [-0.00059455907, 0.004984739, -0.026761465, 0.11281706, -0.3761
 /** (-log erfc t - t) / t, for 0.93 <= t <= 4, minimax likewise. */
 const logarithmOfComplement = [1.1230376e-05, -0.0003227951, 0.00364243, -0.02376202, 0.106236845, 0.6351513, 0.12864849];
 
-/** erf x, at most 1.05 units of the last place from exact. */
+/** erf x, at most 1.13 units of the last place from exact. */
 export function errorFunction(b: Builder, x: Value): Value {
   const magnitude = b.abs(x);
   // From 4 on the result is 1.

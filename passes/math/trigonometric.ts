@@ -21,12 +21,12 @@ export const largestReduced = 2 ** 18;
 const sineTail = [2.8325946e-06, -0.00019853064, 0.008333379, -0.16666667];
 const cosineTail = [2.4432367e-05, -0.001388731, 0.041666646];
 
-/** sin x, at most 1.6 units of the last place from exact below the limit. */
+/** sin x, at most 1.58 units of the last place from exact below the limit. */
 export function sine(b: Builder, x: Value): Value {
   return b.select(isLarge(b, x), b.sin(largeOrZero(b, x)), flipSign(b, ofQuadrant(b, b.abs(x), 0), bitsOf(b, x)));
 }
 
-/** cos x, at most 1.6 units of the last place from exact below the limit. */
+/** cos x, at most 1.75 units of the last place from exact below the limit. */
 export function cosine(b: Builder, x: Value): Value {
   return b.select(isLarge(b, x), b.cos(largeOrZero(b, x)), ofQuadrant(b, b.abs(x), 1));
 }
