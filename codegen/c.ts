@@ -64,6 +64,24 @@ function scatterFunction(memory: BufferType, type: ScalarType): Definition {
   };
 }
 
+function laneSliceFunction(type: ScalarType, start: number, result: ScalarType): Definition {
+  const name = `lanes_${start}_of_${type.dtype}x${type.lanes}_as_x${result.lanes}`;
+  const lanes = Array.from({ length: result.lanes }, (_, lane) => start + lane);
+  return {
+    name,
+    text: (use) => {
+      const part = cTypeName(result, use);
+      return `static inline ${part} ${name}(${cTypeName(type, use)} x) {
+#if __has_builtin(__builtin_shufflevector)
+  return __builtin_shufflevector(x, x, ${lanes.join(", ")});
+#else
+  return (${part}){${lanes.map((lane) => `x[${lane}]`).join(", ")}};
+#endif
+}`;
+    },
+  };
+}
+
 /** A number as C spells it, with a suffix that keeps it from being widened. */
 function literal(dtype: ScalarDType, value: number): string {
   if (!isFloat(dtype)) {
@@ -134,6 +152,7 @@ export const cTarget: Target = {
   splat: (value, result, use) => `${use(splatFunction(result))}(${value})`,
   ramp: (start, result, use) => `${use(rampFunction(result))}(${start})`,
   extract: (vector, lane) => `${vector}[${lane}]`,
+  laneSlice: (vector, start, type, result, use) => `${use(laneSliceFunction(type, start, result))}(${vector})`,
   alloc: (name, memory, elements) => `${memoryName(memory)} ${name}[${elements}] __attribute__((aligned(64)));`,
   loop: (kind, index, start, stop, step, body) => [
     ...(kind === "unroll" ? ["#pragma GCC unroll 65534"] : []),

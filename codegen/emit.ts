@@ -4,7 +4,9 @@
  */
 
 import { type Dim, elementCount } from "../ir/dim.ts";
+import { at, only } from "../ir/expect.ts";
 import type { Func, Op, Region, Value } from "../ir/module.ts";
+import { bufferTypeOf, scalarTypeOf } from "../ir/type-of.ts";
 import { type BufferType, printType, type ScalarType, scalarType } from "../ir/type.ts";
 import type { Definition, ElementwiseName, KernelParameter, Target, Use } from "./target.ts";
 
@@ -48,7 +50,7 @@ class KernelEmitter {
     const parameters = func.body.parameters.map((value, i): KernelParameter => {
       const name = func.parameterNames[i] ?? `buffer${i}`;
       this.#names.set(value, name);
-      return { name, type: memoryOf(value), isWritten: written.has(value) };
+      return { name, type: bufferTypeOf(value), isWritten: written.has(value) };
     });
     const body = this.#block(func.body);
     return this.#target.kernel(func.name, parameters, dims, comment, body, this.#use);
@@ -72,7 +74,9 @@ class KernelEmitter {
       case "splat": return this.#splat(op);
       case "ramp": return this.#define(op, this.#target.ramp(this.#operand(op, 0), resultType(op), this.#use));
       case "extract":
-        return this.#define(op, this.#target.extract(this.#operand(op, 0), Number(op.attrs["lane"]), typeOf(only(op.operands)), this.#use));
+        return this.#define(op, this.#target.extract(this.#operand(op, 0), Number(op.attrs["lane"]), scalarTypeOf(only(op.operands)), this.#use));
+      case "lane_slice":
+        return this.#define(op, this.#target.laneSlice(this.#operand(op, 0), Number(op.attrs["start"]), scalarTypeOf(only(op.operands)), resultType(op), this.#use));
       case "alloc": return this.#alloc(op);
       case "for": return this.#for(op);
       case "if": return this.#if(op);
@@ -96,7 +100,7 @@ class KernelEmitter {
   #elementwise(op: Op): void {
     if (!(op.name in this.#target.elementwise)) throw new Error(`${op.name} has no place in a kernel for ${this.#target.name}`);
     const spelling = this.#target.elementwise[op.name as ElementwiseName];
-    const operandTypes = op.operands.map(typeOf);
+    const operandTypes = op.operands.map(scalarTypeOf);
     const call = {
       operands: op.operands.map((operand) => this.#name(operand)),
       type: operandTypes.at(-1) ?? resultType(op),
@@ -111,8 +115,8 @@ class KernelEmitter {
   #load(op: Op): void {
     const [buffer, ...index] = op.operands;
     if (buffer === undefined) throw new Error("a load needs a buffer");
-    const lanes = index.some((component) => typeOf(component).lanes > 1);
-    const memory = memoryOf(buffer);
+    const lanes = index.some((component) => scalarTypeOf(component).lanes > 1);
+    const memory = bufferTypeOf(buffer);
     const offset = this.#offset(memory, index);
     const result = resultType(op);
     const name = this.#name(buffer);
@@ -124,20 +128,20 @@ class KernelEmitter {
   #store(op: Op): void {
     const [buffer, value, ...index] = op.operands;
     if (buffer === undefined || value === undefined) throw new Error("a store needs a buffer and a value");
-    const lanes = index.some((component) => typeOf(component).lanes > 1);
-    const memory = memoryOf(buffer);
+    const lanes = index.some((component) => scalarTypeOf(component).lanes > 1);
+    const memory = bufferTypeOf(buffer);
     const offset = this.#offset(memory, index);
     const [name, stored] = [this.#name(buffer), this.#name(value)];
     this.#lines.push(lanes
-      ? this.#target.scatter(name, memory, offset, stored, typeOf(value), this.#use)
-      : this.#target.store(name, memory, offset, stored, typeOf(value), this.#use));
+      ? this.#target.scatter(name, memory, offset, stored, scalarTypeOf(value), this.#use)
+      : this.#target.store(name, memory, offset, stored, scalarTypeOf(value), this.#use));
   }
 
   /** The row-major position, by Horner's rule; a vector when an index is. */
   #offset(memory: BufferType, index: readonly Value[]): string {
-    const lanes = Math.max(1, ...index.map((component) => typeOf(component).lanes));
+    const lanes = Math.max(1, ...index.map((component) => scalarTypeOf(component).lanes));
     const spell = (value: Value): string =>
-      lanes > 1 && typeOf(value).lanes === 1 ? this.#target.splat(this.#name(value), scalarType("index", lanes), this.#use) : this.#name(value);
+      lanes > 1 && scalarTypeOf(value).lanes === 1 ? this.#target.splat(this.#name(value), scalarType("index", lanes), this.#use) : this.#name(value);
     return index.reduce((offset, component, axis) => {
       if (axis === 0) return spell(component);
       const extent = this.#target.dim(memory.shape[axis] ?? 1);
@@ -150,7 +154,7 @@ class KernelEmitter {
     const buffer = only(op.results);
     const name = this.#fresh("scratch");
     this.#setName(buffer, name);
-    const memory = memoryOf(buffer);
+    const memory = bufferTypeOf(buffer);
     this.#lines.push(this.#target.alloc(name, memory, this.#target.dim(elementCount(memory.shape)), this.#use));
   }
 
@@ -164,9 +168,9 @@ class KernelEmitter {
     this.#setName(counter, index);
     carries.forEach((carry, i) => {
       const name = this.#fresh("c");
-      this.#lines.push(this.#target.declare(typeOf(carry), name, this.#name(valueAt(initial, i)), this.#use));
+      this.#lines.push(this.#target.declare(scalarTypeOf(carry), name, this.#name(at(initial, i)), this.#use));
       this.#setName(carry, name);
-      this.#setName(valueAt(op.results, i), name);
+      this.#setName(at(op.results, i), name);
     });
     const lines = [...this.#block(body), ...this.#carry(carries, body.yields)];
     const kind = op.attrs["kind"];
@@ -178,7 +182,7 @@ class KernelEmitter {
   #if(op: Op): void {
     const results = op.results.map((result) => {
       const name = this.#fresh("c");
-      this.#lines.push(this.#target.declare(typeOf(result), name, undefined, this.#use));
+      this.#lines.push(this.#target.declare(scalarTypeOf(result), name, undefined, this.#use));
       return name;
     });
     const branches = op.regions.map((region) => [
@@ -197,7 +201,7 @@ class KernelEmitter {
       const name = this.#name(value);
       if (!names.includes(name) || name === names[i]) return name;
       const copy = this.#fresh("t");
-      lines.push(this.#target.define(typeOf(value), copy, name, this.#use));
+      lines.push(this.#target.define(scalarTypeOf(value), copy, name, this.#use));
       return copy;
     });
     values.forEach((value, i) => {
@@ -213,7 +217,7 @@ class KernelEmitter {
   }
 
   #operand(op: Op, position: number): string {
-    return this.#name(valueAt(op.operands, position));
+    return this.#name(at(op.operands, position));
   }
 
   #name(value: Value): string {
@@ -233,32 +237,12 @@ class KernelEmitter {
 
 function collectStores(region: Region, written: Set<Value>): void {
   for (const op of region.ops) {
-    if (op.name === "store") written.add(valueAt(op.operands, 0));
+    if (op.name === "store") written.add(at(op.operands, 0));
     for (const inner of op.regions) collectStores(inner, written);
   }
 }
 
-function memoryOf(value: Value): BufferType {
-  if (value.type.kind !== "buffer") throw new Error(`expected memory, found ${printType(value.type)}`);
-  return value.type;
-}
-
-function typeOf(value: Value): ScalarType {
-  if (value.type.kind !== "scalar") throw new Error(`expected a scalar or vector, found ${printType(value.type)}`);
-  return value.type;
-}
-
 function resultType(op: Op): ScalarType {
-  return typeOf(only(op.results));
-}
-
-function only(values: readonly Value[]): Value {
-  return valueAt(values, 0);
-}
-
-function valueAt(values: readonly Value[], position: number): Value {
-  const value = values[position];
-  if (value === undefined) throw new RangeError(`there is no value ${position} of ${values.length}`);
-  return value;
+  return scalarTypeOf(only(op.results));
 }
 

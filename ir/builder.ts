@@ -7,6 +7,7 @@
  */
 
 import type { Dim } from "./dim.ts";
+import { only } from "./expect.ts";
 import type { Attrs, Func, Op, Region, Span } from "./module.ts";
 import { Value } from "./module.ts";
 import { isElementwise, type OpRecord, TypeFault } from "./op.ts";
@@ -100,11 +101,11 @@ class RegionBuilder implements BuilderCore {
       type.kind === "tensor"
         ? { value, dtype: type.dtype, shape: type.shape }
         : { value, dtype: type.dtype, ...(type.lanes > 1 ? { lanes: type.lanes } : {}) };
-    return single(this.op("constant", [], attrs));
+    return only(this.op("constant", [], attrs));
   }
 
   index(dim: Dim): Value {
-    return single(this.op("dim", [], { size: dim }));
+    return only(this.op("dim", [], { size: dim }));
   }
 
   region(parameters: readonly Type[], body: (parameters: readonly Value[]) => readonly Value[]): Region {
@@ -142,7 +143,7 @@ function methodOf(core: BuilderCore, name: string, record: OpRecord): (...args: 
     const attrs = (rest[0] ?? {}) as Attrs;
     const regions = (rest[1] ?? []) as readonly Region[];
     const results = core.op(name, isElementwise(record) ? withConstants(core, given) : (given as Value[]), attrs, regions);
-    return hasOneResult ? single(results) : results;
+    return hasOneResult ? only(results) : results;
   };
 }
 
@@ -157,10 +158,4 @@ function withConstants(core: BuilderCore, operands: readonly (Value | number)[])
     }
     return core.constantOf(pattern.type, operand);
   });
-}
-
-function single(values: readonly Value[]): Value {
-  const [value] = values;
-  if (value === undefined || values.length !== 1) throw new Error(`expected one result, got ${values.length}`);
-  return value;
 }

@@ -116,11 +116,6 @@ export function dimsAttr(scope: Scope, op: Op, name: string): readonly number[] 
   return (dims as readonly Dim[]).map((dim) => evaluateDim(dim, scope.sizes));
 }
 
-export function scalarTypeOf(value: Value | undefined): ScalarType {
-  if (value?.type.kind !== "scalar") throw new TypeError(`a scalar or vector was expected, not ${value === undefined ? "nothing" : printType(value.type)}`);
-  return value.type;
-}
-
 export function rounding(dtype: ScalarDType): (value: number) => number {
   if (dtype === "f32") return Math.fround;
   return dtype === "index" ? Math.trunc : (value) => roundTo(dtype, value);

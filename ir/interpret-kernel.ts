@@ -8,9 +8,10 @@
  */
 
 import { evaluateDim } from "./dim.ts";
+import { at } from "./expect.ts";
 import { type HostArray, roundTo } from "./host.ts";
 import {
-  type Cell, type Frame, laneIn, memoryIn, numberIn, dimAttr, rounding, scalarTypeOf, type Scope, type Sizes, slotOf, slotsOf, type Step,
+  type Cell, type Frame, laneIn, memoryIn, numberIn, dimAttr, rounding, type Scope, type Sizes, slotOf, slotsOf, type Step,
 } from "./interpret-frame.ts";
 import { compileContract, compileFor, compileIf, compileParallel, compileReduce, compileScan, compileWhile } from "./interpret-loops.ts";
 import { Memory } from "./interpret-memory.ts";
@@ -18,6 +19,7 @@ import type { Func, Op, Region, Value } from "./module.ts";
 import { type ElementwiseRecord, evaluateScalar, isElementwise } from "./op.ts";
 import { findRecord } from "./ops/table.ts";
 import { nameValues, printOp } from "./print.ts";
+import { scalarTypeOf } from "./type-of.ts";
 import { consecutiveAxis, type BufferType, printType } from "./type.ts";
 
 /** The results of a launch: what the kernel stores to the buffers that follow its inputs. */
@@ -63,6 +65,7 @@ function compileOp(scope: Scope, op: Op): Step {
     case "splat": return compileLanes(scope, op, (start) => start);
     case "ramp": return compileLanes(scope, op, (start, lane) => start + lane);
     case "extract": return compileExtract(scope, op);
+    case "lane_slice": return compileLaneSlice(scope, op);
   }
   const record = findRecord(op.name);
   if (isElementwise(record)) return compileElementwise(scope, op, record);
@@ -74,7 +77,7 @@ function setTo(slot: number, cell: Cell): Step {
 }
 
 function compileConstant(scope: Scope, op: Op): Step {
-  const result = scalarTypeOf(op.results[0]);
+  const result = scalarTypeOf(at(op.results, 0));
   const value = op.attrs["value"];
   if (typeof value !== "number") throw new TypeError(`the constant of ${printType(result)} must be one number`);
   const rounded = result.dtype === "index" ? value : roundTo(result.dtype, value);
@@ -84,8 +87,8 @@ function compileConstant(scope: Scope, op: Op): Step {
 function compileElementwise(scope: Scope, op: Op, record: ElementwiseRecord<unknown>): Step {
   const operands = slotsOf(scope, op.operands);
   const target = slotOf(scope, op.results[0]);
-  const { dtype, lanes } = scalarTypeOf(op.results[0]);
-  const from = scalarTypeOf(op.operands[0]).dtype;
+  const { dtype, lanes } = scalarTypeOf(at(op.results, 0));
+  const from = scalarTypeOf(at(op.operands, 0)).dtype;
   if (lanes > 1) {
     return (frame) => {
       const result = new Array<number>(lanes);
@@ -109,7 +112,7 @@ function compileElementwise(scope: Scope, op: Op, record: ElementwiseRecord<unkn
 function compileLanes(scope: Scope, op: Op, lane: (start: number, lane: number) => number): Step {
   const source = slotOf(scope, op.operands[0]);
   const target = slotOf(scope, op.results[0]);
-  const { dtype, lanes } = scalarTypeOf(op.results[0]);
+  const { dtype, lanes } = scalarTypeOf(at(op.results, 0));
   const round = rounding(dtype);
   return (frame) => {
     const start = numberIn(frame, source);
@@ -120,6 +123,12 @@ function compileLanes(scope: Scope, op: Op, lane: (start: number, lane: number) 
 function compileExtract(scope: Scope, op: Op): Step {
   const [source, target, lane] = [slotOf(scope, op.operands[0]), slotOf(scope, op.results[0]), Number(op.attrs["lane"])];
   return (frame) => void (frame.cells[target] = laneIn(frame, source, lane));
+}
+
+function compileLaneSlice(scope: Scope, op: Op): Step {
+  const [source, target] = [slotOf(scope, op.operands[0]), slotOf(scope, op.results[0])];
+  const [start, lanes] = [Number(op.attrs["start"]), Number(op.attrs["lanes"])];
+  return (frame) => void (frame.cells[target] = Array.from({ length: lanes }, (_, lane) => laneIn(frame, source, start + lane)));
 }
 
 /* ------------------------------------------------------------- memory */
@@ -147,7 +156,7 @@ function compileAlloc(scope: Scope, op: Op): Step {
 function compileLoad(scope: Scope, op: Op): Step {
   const buffer = slotOf(scope, op.operands[0]);
   const target = slotOf(scope, op.results[0]);
-  const { lanes } = scalarTypeOf(op.results[0]);
+  const { lanes } = scalarTypeOf(at(op.results, 0));
   const place = compilePlace(scope, op.operands[0], op.operands.slice(1));
   return (frame) => {
     const memory = memoryIn(frame, buffer);
@@ -160,7 +169,7 @@ function compileLoad(scope: Scope, op: Op): Step {
 
 function compileStore(scope: Scope, op: Op): Step {
   const [buffer, value] = [slotOf(scope, op.operands[0]), slotOf(scope, op.operands[1])];
-  const { lanes } = scalarTypeOf(op.operands[1]);
+  const { lanes } = scalarTypeOf(at(op.operands, 1));
   const place = compilePlace(scope, op.operands[0], op.operands.slice(2));
   return (frame) => {
     const memory = memoryIn(frame, buffer);

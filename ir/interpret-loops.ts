@@ -4,13 +4,15 @@
  * iterations.
  */
 
+import { at } from "./expect.ts";
 import {
-  type Block, compileBlock, dimAttr, dimsAttr, type Frame, move, numberIn, regionOf, rounding, scalarTypeOf, type Scope, slotOf, slotsOf, type Step,
+  type Block, compileBlock, dimAttr, dimsAttr, type Frame, move, numberIn, regionOf, rounding, type Scope, slotOf, slotsOf, type Step,
 } from "./interpret-frame.ts";
 import type { Op } from "./module.ts";
 import { isElementwise } from "./op.ts";
 import { findRecord } from "./ops/table.ts";
 import { printOp } from "./print.ts";
+import { scalarTypeOf } from "./type-of.ts";
 
 /* ------------------------------------------------------------- control flow */
 
@@ -132,7 +134,7 @@ export function compileContract(scope: Scope, op: Op): Step {
   const batch = dimsAttr(scope, op, "batch");
   const [m, n, k] = [dimAttr(scope, op, "m"), dimAttr(scope, op, "n"), dimAttr(scope, op, "k")];
   const [left, right, epilogue] = [compileBlock(scope, regionOf(op, 0)), compileBlock(scope, regionOf(op, 1)), compileBlock(scope, regionOf(op, 2))];
-  const dtype = scalarTypeOf(regionOf(op, 0).yields[0]).dtype;
+  const dtype = scalarTypeOf(at(regionOf(op, 0).yields, 0)).dtype;
   const round = rounding(dtype);
   const fma = findRecord("fma");
   if (!isElementwise(fma)) throw new TypeError("fma is elementwise");

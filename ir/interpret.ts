@@ -7,6 +7,7 @@
  */
 
 import { type Dim, evaluateDim, isDim, printDim } from "./dim.ts";
+import { present } from "./expect.ts";
 import { hostArray, type HostArray } from "./host.ts";
 import type { Sizes } from "./interpret-frame.ts";
 import { runKernel } from "./interpret-kernel.ts";
@@ -175,9 +176,4 @@ function conditionOf(condition: HostArray | undefined): boolean {
 
 function scalarOf(array: HostArray): number {
   return present(array.data[0], `${showArray(array)} has no element to decide by`);
-}
-
-function present<T>(value: T | undefined, message: string): T {
-  if (value === undefined) throw new Error(message);
-  return value;
 }

@@ -11,6 +11,7 @@ import { type Builder, createBuilder } from "../ir/builder.ts";
 import type { Op, Value } from "../ir/module.ts";
 import type { Compute, ComputeContext } from "../ir/op.ts";
 import { findRecord } from "../ir/ops/table.ts";
+import { tensorTypeOf } from "../ir/type-of.ts";
 import { indexType, type ScalarDType, scalarType, type TensorType } from "../ir/type.ts";
 
 export interface Access {
@@ -38,11 +39,6 @@ export function computeOf(op: Op): Compute {
   const compute = findCompute(op);
   if (compute === undefined) throw new Error(`${op.name} does not say how it is computed`);
   return compute;
-}
-
-export function tensorTypeOf(value: Value): TensorType {
-  if (value.type.kind !== "tensor") throw new Error("expected a tensor");
-  return value.type;
 }
 
 export function rankOf(value: Value): number {

@@ -9,7 +9,8 @@
 
 import { type Dim, sameDim } from "../ir/dim.ts";
 import type { Op, Region, Value } from "../ir/module.ts";
-import { accessesOf, computeOf, rankOf, tensorTypeOf, tensorTypesOf } from "./access.ts";
+import { tensorTypeOf } from "../ir/type-of.ts";
+import { accessesOf, computeOf, rankOf, tensorTypesOf } from "./access.ts";
 
 export interface RowAxes {
   readonly outer: readonly AxisClass[];

@@ -5,7 +5,8 @@
 import type { Op } from "../ir/module.ts";
 import { isElementwise } from "../ir/op.ts";
 import { findRecord } from "../ir/ops/table.ts";
-import { accessesOf, findCompute, rankOf, tensorTypeOf } from "./access.ts";
+import { tensorTypeOf } from "../ir/type-of.ts";
+import { accessesOf, findCompute, rankOf } from "./access.ts";
 
 /** Elementwise ops that take tens of instructions; worth storing rather than computing twice for each element. */
 const expensiveNames = new Set(["exp", "expm1", "log", "log1p", "sin", "cos", "tanh", "erf", "pow", "random_bits"]);

@@ -8,7 +8,8 @@
 
 import { sameShape } from "../ir/dim.ts";
 import type { Op, Region, Value } from "../ir/module.ts";
-import { accessesOf, computeOf, rankOf, tensorTypeOf } from "./access.ts";
+import { tensorTypeOf } from "../ir/type-of.ts";
+import { accessesOf, computeOf, rankOf } from "./access.ts";
 import { type AxisClass, findRowAxes, type RowAxes } from "./axes.ts";
 import { isExpensive, isFree } from "./cost.ts";
 

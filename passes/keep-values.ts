@@ -9,8 +9,9 @@
 import type { Builder } from "../ir/builder.ts";
 import { elementCount } from "../ir/dim.ts";
 import type { Op, Region, Value } from "../ir/module.ts";
+import { tensorTypeOf } from "../ir/type-of.ts";
 import { bytesOf } from "../ir/type.ts";
-import { computeOf, rankOf, tensorTypeOf } from "./access.ts";
+import { computeOf, rankOf } from "./access.ts";
 import type { RowAxes } from "./axes.ts";
 import { isExpensive } from "./cost.ts";
 

@@ -18,12 +18,14 @@
 
 import { type Builder, buildFunction } from "../ir/builder.ts";
 import { type Dim, elementCount, sameShape } from "../ir/dim.ts";
+import { at, only } from "../ir/expect.ts";
 import type { Func, Module, Op, Region, Value } from "../ir/module.ts";
 import type { ComputeContext, Contraction } from "../ir/op.ts";
 import { delinearize } from "../ir/ops/indexing.ts";
 import { rewriteFunction } from "../ir/rewrite.ts";
+import { tensorTypeOf } from "../ir/type-of.ts";
 import { bufferType, indexType, isFloat, scalarType, type TensorType } from "../ir/type.ts";
-import { computeOf, tensorTypeOf, tensorTypesOf } from "./access.ts";
+import { computeOf, tensorTypesOf } from "./access.ts";
 import { type AxisClass, findRowAxes, type RowAxes } from "./axes.ts";
 import { keepValues, type KeptValues } from "./keep-values.ts";
 import type { Pass } from "./pass.ts";
@@ -229,12 +231,12 @@ class GroupLowering {
     const body = this.#region(outer.length, (outerIndex) => {
       const indexAt = (i: Value): readonly Value[] => [...outerIndex.slice(0, axis), i, ...outerIndex.slice(axis)];
       const identity = b.constantOf(type, compute.identity(operands, op.attrs));
-      const element = b.region([indexType], ([i]) => this.#scoped(() => [compute.element(b, this.#contextOf(op), indexAt(required(i)))]));
-      const combine = b.region([type, type], ([left, right]) => [compute.combine(b, required(left), required(right), op.attrs)]);
-      const emit = b.region([indexType, type], ([i, total]) =>
+      const element = b.region([indexType], (counter) => this.#scoped(() => [compute.element(b, this.#contextOf(op), indexAt(only(counter)))]));
+      const combine = b.region([type, type], (pair) => [compute.combine(b, at(pair, 0), at(pair, 1), op.attrs)]);
+      const emit = b.region([indexType, type], (values) =>
         this.#scoped(() => {
-          const index = indexAt(required(i));
-          this.#remember(result, index, required(total));
+          const index = indexAt(at(values, 0));
+          this.#remember(result, index, at(values, 1));
           this.#storeAll(index);
           return [];
         }));
@@ -327,16 +329,5 @@ class GroupLowering {
 
 function axesBut(type: TensorType, taken: readonly number[]): readonly number[] {
   return type.shape.map((_, axis) => axis).filter((axis) => !taken.includes(axis));
-}
-
-function at<T>(items: readonly T[], position: number): T {
-  const item = items.at(position);
-  if (item === undefined) throw new RangeError(`there is no item ${position} of ${items.length}`);
-  return item;
-}
-
-function required<T>(item: T | undefined): T {
-  if (item === undefined) throw new RangeError("an item is missing");
-  return item;
 }
 

@@ -7,8 +7,10 @@
  */
 
 import type { Dim } from "../ir/dim.ts";
+import { at } from "../ir/expect.ts";
 import { type Func, type Module, type Op, type Region, Value } from "../ir/module.ts";
 import { functionsOf } from "../ir/rewrite.ts";
+import { tensorTypeOf } from "../ir/type-of.ts";
 import { bytesOf, printType, type TensorType } from "../ir/type.ts";
 import { elementCount, mulDims, sameDim } from "../ir/dim.ts";
 import type { ConstantPool } from "./constant-pool.ts";
@@ -77,7 +79,7 @@ class Planner {
 
   plan(): MemoryPlan {
     this.#func.body.parameters.forEach((parameter, leaf) => {
-      this.#bufferOf.set(parameter, this.#add({ type: tensorOf(parameter), leaf, aliasOf: undefined }));
+      this.#bufferOf.set(parameter, this.#add({ type: tensorTypeOf(parameter), leaf, aliasOf: undefined }));
     });
     const steps = this.#region(this.#func.body);
     const results = this.#func.body.yields.map((value) => this.#buffer(value));
@@ -119,14 +121,14 @@ class Planner {
         const [operand] = op.operands;
         const [result] = op.results;
         if (operand !== undefined && result !== undefined) {
-          this.#bufferOf.set(result, this.#add({ type: tensorOf(result), leaf: undefined, aliasOf: this.#buffer(operand) }));
+          this.#bufferOf.set(result, this.#add({ type: tensorTypeOf(result), leaf: undefined, aliasOf: this.#buffer(operand) }));
         }
         return [];
       }
       case "constant": {
-        const result = valueAt(op.results, 0);
-        const constant = this.#constants.add(tensorOf(result), op.attrs);
-        this.#bufferOf.set(result, this.#add({ type: tensorOf(result), leaf: undefined, aliasOf: undefined, constant }));
+        const result = at(op.results, 0);
+        const constant = this.#constants.add(tensorTypeOf(result), op.attrs);
+        this.#bufferOf.set(result, this.#add({ type: tensorTypeOf(result), leaf: undefined, aliasOf: undefined, constant }));
         return [];
       }
       case "if": return this.#if(op);
@@ -144,7 +146,7 @@ class Planner {
   }
 
   #if(op: Op): readonly PlannedStep[] {
-    const condition = this.#read(valueAt(op.operands, 0));
+    const condition = this.#read(at(op.operands, 0));
     this.#step++;
     const results = op.results.map((result) => this.#define(result));
     const [then, otherwise] = op.regions.map((region) => [
@@ -165,7 +167,7 @@ class Planner {
     bind(conditionRegion);
     bind(bodyRegion);
     const head = this.#region(conditionRegion);
-    const condition = this.#read(valueAt(conditionRegion.yields, 0));
+    const condition = this.#read(at(conditionRegion.yields, 0));
     this.#step++;
     const body = [...this.#region(bodyRegion), ...this.#carry(bodyRegion.yields, carries)];
     const loop = this.#loops.pop();
@@ -180,7 +182,7 @@ class Planner {
       const from = this.#read(value);
       const carry = carries.indexOf(this.#root(from));
       if (carry < 0 || carry >= i) return from;
-      const aside = this.#add({ type: tensorOf(value), leaf: undefined, aliasOf: undefined });
+      const aside = this.#add({ type: tensorTypeOf(value), leaf: undefined, aliasOf: undefined });
       steps.push(this.#copy(from, aside));
       return aside;
     });
@@ -198,7 +200,7 @@ class Planner {
   }
 
   #define(value: Value): number {
-    const buffer = this.#add({ type: tensorOf(value), leaf: undefined, aliasOf: undefined });
+    const buffer = this.#add({ type: tensorTypeOf(value), leaf: undefined, aliasOf: undefined });
     this.#bufferOf.set(value, buffer);
     return buffer;
   }
@@ -276,19 +278,4 @@ class Planner {
 
 export function bytesOfType(type: TensorType): Dim {
   return mulDims(elementCount(type.shape), bytesOf(type.dtype));
-}
-
-function tensorOf(value: Value): TensorType {
-  if (value.type.kind !== "tensor") throw new Error(`expected a tensor, found ${printType(value.type)}`);
-  return value.type;
-}
-
-function valueAt(values: readonly Value[], position: number): Value {
-  return at(values, position);
-}
-
-function at<T>(items: readonly T[], position: number): T {
-  const item = items[position];
-  if (item === undefined) throw new RangeError(`there is no item ${position} of ${items.length}`);
-  return item;
 }

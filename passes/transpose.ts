@@ -8,10 +8,12 @@
  */
 
 import type { Builder } from "../ir/builder.ts";
+import { at } from "../ir/expect.ts";
 import type { Func, Op, Span, Value } from "../ir/module.ts";
 import { isLinearIn, type TransposeRule } from "../ir/op.ts";
 import { findRecord } from "../ir/ops/table.ts";
 import { createRewriter, usedValues } from "../ir/rewrite.ts";
+import { tensorTypeOf } from "../ir/type-of.ts";
 import { printType, sameType, type TensorType } from "../ir/type.ts";
 import { isDifferentiable, type PushedForward, pushForward, zeros } from "./linearize.ts";
 
@@ -24,8 +26,8 @@ export interface PulledBack {
 /** The results of `func`, and the derivative of its first, a float of rank 0, with respect to these operands. */
 export function pullBack(b: Builder, func: Func, operands: readonly Value[], wrt: readonly number[], site: readonly Span[]): PulledBack {
   let pushed: PushedForward | undefined;
-  const active = wrt.filter((position) => isDifferentiable(present(operands[position]).type));
-  const forward = b.region(active.map((position) => present(operands[position]).type), (parameters) => {
+  const active = wrt.filter((position) => isDifferentiable(at(operands, position).type));
+  const forward = b.region(active.map((position) => at(operands, position).type), (parameters) => {
     const tangents = operands.map((_, i) => parameters[active.indexOf(i)]);
     pushed = pushForward(b, { region: func.body, primals: operands, tangents, wanted: [0], site });
     return [];
@@ -90,14 +92,4 @@ function transposeRuleOf(op: Op, operands: readonly (Value | undefined)[]): Tran
   if (stray !== undefined) throw new Error(`${op.name} has a tangent as operand ${stray}, which it is not linear in`);
   if (rule.multilinear === true && unknown.length > 1) throw new Error(`${op.name} has two tangents as operands, which it is not linear in`);
   return rule;
-}
-
-function tensorTypeOf(value: Value): TensorType {
-  if (value.type.kind !== "tensor") throw new Error(`only tensors have tangents, not ${printType(value.type)}`);
-  return value.type;
-}
-
-function present(value: Value | undefined): Value {
-  if (value === undefined) throw new Error("a gradient is asked for with respect to an operand that is not there");
-  return value;
 }

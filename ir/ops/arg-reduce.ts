@@ -5,12 +5,13 @@
 
 import type { Builder } from "../builder.ts";
 import { namedDim } from "../dim.ts";
+import { at, present } from "../expect.ts";
 import type { Value } from "../module.ts";
 import { type OpRecord, TypeFault } from "../op.ts";
 import { type DType, isFloat, type TensorType, tensorType } from "../type.ts";
 import { axisAttr, fact, tensorAt } from "./check.ts";
 import { accumulatorOf, highestOf, lowestOf } from "./limits.ts";
-import { floatSamples, required } from "./make-rules.ts";
+import { floatSamples } from "./make-rules.ts";
 import { elementAt, operandAt, tabulate } from "./tabulate.ts";
 
 type ArgReduction = OpRecord<(x: Value, attrs: { readonly axis: number }) => Value>;
@@ -57,19 +58,19 @@ function argReduction(
       identity: (operands) => [worst(accumulatorOf(dtypeOf(operands))), nowhere],
       element: (b, context, index, reduced) => {
         const dtype = dtypeOf(context.operands);
-        const position = required(reduced, 0);
+        const position = at(reduced, 0);
         const value = context.load(0, index.toSpliced(context.attrs["axis"] as number, 0, position));
         const accumulator = accumulatorOf(dtype);
         return [accumulator === dtype ? value : b.cast(value, { dtype: accumulator }), b.cast(position, { dtype: "i32" })];
       },
       combine: (b, [leftValue, leftPosition], [rightValue, rightPosition]) => {
-        const [left, right] = [required([leftValue], 0), required([rightValue], 0)];
-        const [leftAt, rightAt] = [required([leftPosition], 0), required([rightPosition], 0)];
+        const [left, right] = [present(leftValue, "a tuple is a value and a position"), present(rightValue, "a tuple is a value and a position")];
+        const [leftAt, rightAt] = [present(leftPosition, "a tuple is a value and a position"), present(rightPosition, "a tuple is a value and a position")];
         const isEarlier = b.lt(leftAt, rightAt);
         const takesLeft = chooseLeft(b, left, right, isEarlier, isBetter);
         return [b.select(takesLeft, left, right), b.select(takesLeft, leftAt, rightAt)];
       },
-      finish: (_b, _context, total) => [required(total, 1)],
+      finish: (_b, _context, total) => [at(total, 1)],
     },
     derivative: "none",
     samples: [

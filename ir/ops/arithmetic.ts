@@ -4,12 +4,13 @@
  */
 
 import type { Builder } from "../builder.ts";
+import { at, present } from "../expect.ts";
 import type { Value } from "../module.ts";
 import type { Binary, Operand, OpRecord } from "../op.ts";
 import { fusedMultiplyAdd, fusedMultiplyAddToFloat, power } from "../special-functions.ts";
 import { isFloat, type ScalarDType } from "../type.ts";
 import { binary, elementwise } from "./make-elementwise.ts";
-import { addTangents, factorsRule, required, splat } from "./make-rules.ts";
+import { addTangents, factorsRule, splat } from "./make-rules.ts";
 
 export const add: Binary = binary("add", {
   doc: "left + right",
@@ -28,7 +29,7 @@ export const sub: Binary = binary("sub", {
   derivative: {
     linear: [0, 1],
     transpose: (b, cotangents, [left, right]) => {
-      const cotangent = required(cotangents, 0);
+      const cotangent = at(cotangents, 0);
       return [left === undefined ? cotangent : undefined, right === undefined ? b.neg(cotangent) : undefined];
     },
   },
@@ -42,10 +43,10 @@ export const mul: Binary = binary("mul", {
     linear: [0, 1],
     multilinear: true,
     transpose: (b, cotangents, [left, right]) => {
-      const cotangent = required(cotangents, 0);
+      const cotangent = at(cotangents, 0);
       return [
-        left === undefined ? b.mul(cotangent, required([right], 0)) : undefined,
-        right === undefined ? b.mul(cotangent, required([left], 0)) : undefined,
+        left === undefined ? b.mul(cotangent, present(right, "two factors of a product are tangents")) : undefined,
+        right === undefined ? b.mul(cotangent, present(left, "two factors of a product are tangents")) : undefined,
       ];
     },
   },
@@ -122,8 +123,8 @@ export const fma: OpRecord<(a: Operand, b: Operand, c: Operand) => Value> = elem
     jvp: (b, primals, [da, db, dc]) => [
       addTangents(
         b,
-        da === undefined ? undefined : b.mul(da, required(primals, 1)),
-        db === undefined ? undefined : b.mul(db, required(primals, 0)),
+        da === undefined ? undefined : b.mul(da, at(primals, 1)),
+        db === undefined ? undefined : b.mul(db, at(primals, 0)),
         dc,
       ),
     ],

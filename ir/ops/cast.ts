@@ -3,12 +3,12 @@
  */
 
 import { namedDim } from "../dim.ts";
+import { at } from "../expect.ts";
 import type { Attrs, Value } from "../module.ts";
 import { type Cast, type ElementwiseRecord, type Sample, TypeFault } from "../op.ts";
 import { bytesOf, type DType, isFloat, isInteger, type ScalarDType, scalarType, tensorType, type Type } from "../type.ts";
 import { fact, scalarDTypeAttr } from "./check.ts";
 import { oneType, tabulateFlat, withDType } from "./make-elementwise.ts";
-import { required } from "./make-rules.ts";
 import { highestOf, lowestOf } from "./limits.ts";
 import { operandAt } from "./tabulate.ts";
 
@@ -28,7 +28,7 @@ const castRecord: ElementwiseRecord<CastCall> = {
   // Only floats have tangents, so both dtypes are floats where this rule is asked.
   derivative: {
     linear: [0],
-    transpose: (b, cotangents, _operands, [x]) => [b.cast(required(cotangents, 0), { dtype: x?.dtype ?? "f32" })],
+    transpose: (b, cotangents, _operands, [x]) => [b.cast(at(cotangents, 0), { dtype: x?.dtype ?? "f32" })],
   },
   samples: [
     castSample("f32", "f64"), castSample("f64", "f32"), castSample("f64", "f64"), castSample("f32", "i32", [-9, 9]), castSample("f32", "u32", [-9, 9]),

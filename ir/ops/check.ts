@@ -14,6 +14,12 @@ export function fact(name: string, type: Type | undefined): string {
   return `${name} is ${type === undefined ? "missing" : printType(type)}`;
 }
 
+/** An operand that the op cannot do without. */
+export function given(type: Type | undefined): Type {
+  if (type === undefined) throw new TypeFault("an operand is missing");
+  return type;
+}
+
 export function tensorAt(operands: readonly Type[], position: number, name: string): TensorType {
   const type = operands[position];
   if (type?.kind !== "tensor") throw new TypeFault(`${name} must be a tensor`, [fact(name, type)]);

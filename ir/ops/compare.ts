@@ -2,13 +2,13 @@
  * Comparisons, whose result is bool, and select, whose condition is. A comparison with NaN is false, but for ne.
  */
 
+import { at, present } from "../expect.ts";
 import type { Value } from "../module.ts";
 import { type Binary, type ElementwiseRecord, type Operand, type OpRecord, type Sample, TypeFault } from "../op.ts";
 import { namedDim } from "../dim.ts";
 import { type DType, sameType, tensorType } from "../type.ts";
 import { fact } from "./check.ts";
 import { type Accepts, binary, oneType, tabulateFlat, withDType } from "./make-elementwise.ts";
-import { required } from "./make-rules.ts";
 import { operandAt } from "./tabulate.ts";
 
 export const eq: Binary = comparison("eq", "left = right", "any", (x, y) => x === y);
@@ -52,7 +52,7 @@ const selectRecord: ElementwiseRecord<SelectCall> = {
   derivative: {
     linear: [1, 2],
     transpose: (b, cotangents, [condition, onTrue, onFalse]) => {
-      const [cotangent, test] = [required(cotangents, 0), required([condition], 0)];
+      const [cotangent, test] = [at(cotangents, 0), present(condition, "a select between tangents needs its condition")];
       return [
         undefined,
         onTrue === undefined ? b.select(test, cotangent, 0) : undefined,

@@ -5,13 +5,13 @@
 
 import type { Builder } from "../builder.ts";
 import { type Dim, namedDim, printDim, sameDim } from "../dim.ts";
+import { at, present } from "../expect.ts";
 import { forEachIndex } from "../host.ts";
 import type { Attrs, Value } from "../module.ts";
 import { type Contraction, type OpRecord, type Sample, TypeFault } from "../op.ts";
 import { type DType, type TensorType, tensorType } from "../type.ts";
 import { expectAxis, expectOperandCount, fact, integersAttr, tensorAt } from "./check.ts";
 import { accumulatorOf } from "./limits.ts";
-import { required } from "./make-rules.ts";
 import { elementAt, operandAt, tabulate } from "./tabulate.ts";
 
 export interface DotGeneralAttrs extends Attrs, Contraction {
@@ -67,7 +67,7 @@ export const dotGeneral: OpRecord<(left: Value, right: Value, attrs: DotGeneralA
       const at = operandIndices(contractionOf(context.attrs), left.shape.length, right.shape.length, index, reduced);
       return [b.mul(widen(b, context.load(0, at.left), left.dtype), widen(b, context.load(1, at.right), right.dtype))];
     },
-    combine: (b, left, right) => [b.add(required(left, 0), required(right, 0))],
+    combine: (b, left, right) => [b.add(at(left, 0), at(right, 0))],
     contraction: (_operands, attrs) => contractionOf(attrs),
   },
   derivative: {
@@ -75,11 +75,11 @@ export const dotGeneral: OpRecord<(left: Value, right: Value, attrs: DotGeneralA
     multilinear: true,
     transpose: (b, cotangents, [left, right], [leftType, rightType], attrs) => {
       if (leftType === undefined || rightType === undefined) throw new RangeError("dot_general has two operands");
-      const [cotangent, axes] = [required(cotangents, 0), contractionOf(attrs)];
+      const [cotangent, axes] = [at(cotangents, 0), contractionOf(attrs)];
       const ranks = [leftType.shape.length, rightType.shape.length] as const;
       return [
-        left === undefined ? leftCotangent(b, cotangent, required([right], 0), axes, ...ranks) : undefined,
-        right === undefined ? rightCotangent(b, cotangent, required([left], 0), axes, ...ranks) : undefined,
+        left === undefined ? leftCotangent(b, cotangent, present(right, "two operands of a product are tangents"), axes, ...ranks) : undefined,
+        right === undefined ? rightCotangent(b, cotangent, present(left, "two operands of a product are tangents"), axes, ...ranks) : undefined,
       ];
     },
   },

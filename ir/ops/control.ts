@@ -7,6 +7,7 @@ import type { Dim } from "../dim.ts";
 import type { Attrs, Region, Value } from "../module.ts";
 import { type OpRecord, TypeFault } from "../op.ts";
 import { printType, sameType, type Type } from "../type.ts";
+import { given } from "./check.ts";
 
 /** results = condition ? then() : else(). */
 export const ifElse: OpRecord<(condition: Value, attrs: Attrs, regions: readonly [Region, Region]) => readonly Value[]> = {
@@ -33,8 +34,8 @@ export const forLoop: OpRecord<
   regions: ["body"],
   dimAttrs: ["work"],
   infer: ([start, stop, step, ...carries], _attrs, [body]) => {
-    matchTypes("start, stop and step of a for must have one type", [start, start].map(present), [stop, step].map(present));
-    matchTypes("the body of a for takes the counter and the carries", [present(start), ...carries], parameterTypes(body));
+    matchTypes("start, stop and step of a for must have one type", [start, start].map(given), [stop, step].map(given));
+    matchTypes("the body of a for takes the counter and the carries", [given(start), ...carries], parameterTypes(body));
     matchTypes("the body of a for must yield what it carries", carries, yieldTypes(body));
     return carries;
   },
@@ -99,7 +100,7 @@ export const valueAndGrad: OpRecord<(operands: readonly Value[], attrs: GradAttr
     if (value?.kind !== "tensor" || value.shape.length > 0 || !value.dtype.includes("f")) {
       throw new TypeFault("only a function whose first result is one float can be differentiated", [`it is ${show(value)}`], "reduce it with .sum() or .mean()");
     }
-    return [...results, ...(attrs["wrt"] as readonly number[]).map((position) => present(operands[position]))];
+    return [...results, ...(attrs["wrt"] as readonly number[]).map((position) => given(operands[position]))];
   },
   derivative: "none",
 };
@@ -128,7 +129,7 @@ function isCondition(type: Type | undefined): boolean {
 }
 
 function matchTypes(rule: string, expected: readonly Type[], actual: readonly Type[]): void {
-  const same = expected.length === actual.length && expected.every((type, i) => sameType(type, present(actual[i])));
+  const same = expected.length === actual.length && expected.every((type, i) => sameType(type, given(actual[i])));
   if (!same) throw new TypeFault(rule, [`(${expected.map(printType).join(", ")}) against (${actual.map(printType).join(", ")})`]);
 }
 
@@ -138,11 +139,6 @@ function yieldTypes(region: Region | undefined): readonly Type[] {
 
 function parameterTypes(region: Region | undefined): readonly Type[] {
   return region?.parameters.map(({ type }) => type) ?? [];
-}
-
-function present(type: Type | undefined): Type {
-  if (type === undefined) throw new TypeFault("an operand is missing");
-  return type;
 }
 
 function missing(attrs: Attrs): never {

@@ -4,16 +4,17 @@
  * and bits.ts, conversions in cast.ts.
  */
 
+import { at } from "../expect.ts";
 import { erf as errorFunction, roundHalfEven } from "../special-functions.ts";
 import type { Unary } from "../op.ts";
 import { unary } from "./make-elementwise.ts";
-import { factorRule, required, splat } from "./make-rules.ts";
+import { factorRule, splat } from "./make-rules.ts";
 
 export const neg: Unary = unary("neg", {
   doc: "-x; the smallest integer stays itself",
   accepts: "signed",
   scalar: (_dtype, x = 0) => -x,
-  derivative: { linear: [0], transpose: (b, [cotangent]) => [b.neg(required([cotangent], 0))] },
+  derivative: { linear: [0], transpose: (b, cotangents) => [b.neg(at(cotangents, 0))] },
 });
 
 export const abs: Unary = unary("abs", {

@@ -6,13 +6,13 @@
 
 import type { Builder } from "../builder.ts";
 import { type Dim, namedDim, sameShape } from "../dim.ts";
+import { at, present } from "../expect.ts";
 import { forEachIndex, hostArray, offsetOf, roundTo } from "../host.ts";
 import type { Value } from "../module.ts";
 import { type KernelContext, type OpRecord, type Sample, TypeFault } from "../op.ts";
 import { indexType, printShape, scalarType, type TensorType, tensorType, type Type } from "../type.ts";
 import { axisAttr, expectOperandCount, fact, tensorAt } from "./check.ts";
 import { loadClamped } from "./indexing.ts";
-import { required } from "./make-rules.ts";
 import { elementAt, operandAt, tabulate } from "./tabulate.ts";
 
 export const gather: OpRecord<(x: Value, indices: Value, attrs: { readonly axis: number }) => Value> = {
@@ -52,8 +52,8 @@ export const gather: OpRecord<(x: Value, indices: Value, attrs: { readonly axis:
     transpose: (b, cotangents, operands, [x], attrs) => {
       if (x === undefined) throw new RangeError("the type of x is missing");
       const axis = axisAttr(attrs, x.shape.length);
-      const indices = clampedIndices(b, required(operands, 1), x.shape[axis] ?? 0);
-      return [b.scatterAdd(b.constantOf(x, 0), indices, required(cotangents, 0), { axis }), undefined];
+      const indices = clampedIndices(b, at(operands, 1), x.shape[axis] ?? 0);
+      return [b.scatterAdd(b.constantOf(x, 0), indices, at(cotangents, 0), { axis }), undefined];
     },
   },
   samples: [
@@ -95,12 +95,12 @@ export const scatterAdd: OpRecord<(base: Value, indices: Value, updates: Value, 
     linear: [0, 2],
     transpose: (b, cotangents, [base, indices, updates], [baseType], attrs) => {
       if (baseType === undefined) throw new RangeError("the type of base is missing");
-      const cotangent = required(cotangents, 0);
+      const cotangent = at(cotangents, 0);
       const axis = axisAttr(attrs, baseType.shape.length);
       return [
         base === undefined ? cotangent : undefined,
         undefined,
-        updates === undefined ? gatherOrZero(b, cotangent, required([indices], 0), baseType, axis) : undefined,
+        updates === undefined ? gatherOrZero(b, cotangent, present(indices, "indices have no tangent"), baseType, axis) : undefined,
       ];
     },
   },
@@ -144,7 +144,7 @@ function loopNest(b: Builder, shape: readonly Dim[], body: (index: readonly Valu
   if (size === undefined) return body(outer);
   b.for(b.index(0), b.index(size), b.index(1), [], { kind: "serial" }, [
     b.region([indexType], ([counter]) => {
-      loopNest(b, inner, body, [...outer, required([counter], 0)]);
+      loopNest(b, inner, body, [...outer, present(counter, "the body of a for takes the counter")]);
       return [];
     }),
   ]);

@@ -12,6 +12,7 @@ import { type Dim, isDim } from "../dim.ts";
 import type { Attrs, Region, Value } from "../module.ts";
 import { type OpRecord, TypeFault } from "../op.ts";
 import { bufferType, type BufferType, type DType, indexType, printType, sameType, type ScalarType, scalarType, tensorType, type Type } from "../type.ts";
+import { given } from "./check.ts";
 
 /* ------------------------------------------------------------- index spaces */
 
@@ -53,7 +54,7 @@ export const scan: OpRecord<(identity: Value, attrs: { readonly extent: Dim; rea
   regions: ["element", "combine", "emit"],
   dimAttrs: ["extent"],
   infer: ([identity], _attrs, [element, combine, emit]) => {
-    const type = present(identity);
+    const type = given(identity);
     expectParameters("the element of a scan", element, [indexType]);
     expectYields("the element of a scan", element, [type]);
     expectParameters("the combine of a scan", combine, [type, type]);
@@ -125,7 +126,7 @@ export const store: OpRecord<(buffer: Value, value: Value, indices: readonly Val
   results: [],
   infer: ([buffer, value, ...indices]) => {
     const memory = expectMemory(buffer, indices);
-    const stored = present(value);
+    const stored = given(value);
     if (stored.kind !== "scalar" || stored.dtype !== memory.dtype) {
       throw new TypeFault("a store needs a value of the buffer's dtype", [`buffer is ${printType(memory)}, value is ${printType(stored)}`]);
     }
@@ -156,9 +157,21 @@ export const extract: OpRecord<(vector: Value, attrs: { readonly lane: number })
   operands: ["vector"],
   results: ["element"],
   infer: ([vector], attrs) => {
-    const type = present(vector);
+    const type = given(vector);
     if (type.kind !== "scalar" || Number(attrs["lane"]) >= type.lanes) throw new TypeFault(`lane ${String(attrs["lane"])} is not in ${printType(type)}`);
     return [scalarType(type.dtype)];
+  },
+};
+
+export const laneSlice: OpRecord<(vector: Value, attrs: { readonly start: number; readonly lanes: number }) => Value> = {
+  doc: "some lanes of a vector, in order: start, start + 1, ..., start + lanes - 1",
+  operands: ["vector"],
+  results: ["part"],
+  infer: ([vector], attrs) => {
+    const type = given(vector);
+    const [start, lanes] = [Number(attrs["start"]), Number(attrs["lanes"])];
+    if (type.kind !== "scalar" || start + lanes > type.lanes) throw new TypeFault(`lanes ${start} to ${start + lanes - 1} are not in ${printType(type)}`);
+    return [scalarType(type.dtype, lanes)];
   },
 };
 
@@ -212,13 +225,13 @@ function expectYields(what: string, region: Region | undefined, expected: readon
 }
 
 function expectTypes(what: string, values: readonly Value[], expected: readonly Type[]): void {
-  const same = values.length === expected.length && values.every(({ type }, i) => sameType(type, present(expected[i])));
+  const same = values.length === expected.length && values.every(({ type }, i) => sameType(type, given(expected[i])));
   if (same) return;
   throw new TypeFault(`${what} (${expected.map(printType).join(", ")})`, [`it has (${values.map(({ type }) => printType(type)).join(", ")})`]);
 }
 
 function expectMemory(buffer: Type | undefined, indices: readonly Type[]): BufferType {
-  const type = present(buffer);
+  const type = given(buffer);
   if (type.kind !== "buffer") throw new TypeFault("only memory is indexed", [printType(type)]);
   if (indices.length !== type.shape.length) {
     throw new TypeFault("memory takes one index for each axis", [`${indices.length} indices for ${printType(type)}`]);
@@ -243,12 +256,7 @@ function accessLanes(indices: readonly Type[], attrs: Attrs): number {
 }
 
 function expectScalar(type: Type | undefined): ScalarType {
-  const scalar = present(type);
+  const scalar = given(type);
   if (scalar.kind !== "scalar" || scalar.lanes !== 1) throw new TypeFault("the operand must be one scalar", [printType(scalar)]);
   return scalar;
-}
-
-function present(type: Type | undefined): Type {
-  if (type === undefined) throw new TypeFault("an operand is missing");
-  return type;
 }

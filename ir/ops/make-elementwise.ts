@@ -5,11 +5,11 @@
  */
 
 import { namedDim } from "../dim.ts";
+import { only } from "../expect.ts";
 import type { Value } from "../module.ts";
 import { type Derivative, type ElementwiseRecord, evaluateScalar, type Operand, type Sample, TypeFault } from "../op.ts";
 import { type DType, isFloat, isInteger, type ScalarDType, scalarType, sameType, type TensorType, type Type, tensorType } from "../type.ts";
 import { fact } from "./check.ts";
-import { required } from "./make-rules.ts";
 import { operandAt, tabulate } from "./tabulate.ts";
 
 /** Sets of dtypes that an op may take. */
@@ -140,8 +140,4 @@ function rangeFor(dtype: DType, [low, high]: readonly [number, number]): readonl
   if (dtype === "bool") return [0, 1];
   if (isFloat(dtype)) return [low, high];
   return [dtype.startsWith("u") ? Math.max(0, Math.ceil(low)) : Math.ceil(low), Math.max(Math.floor(high), 1)];
-}
-
-function only(values: readonly Value[]): Value {
-  return required(values, 0);
 }

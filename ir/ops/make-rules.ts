@@ -6,6 +6,7 @@
 
 import type { Builder } from "../builder.ts";
 import type { Dim } from "../dim.ts";
+import { at } from "../expect.ts";
 import type { Attrs, Value } from "../module.ts";
 import type { Derivative, Sample } from "../op.ts";
 import { type DType, type TensorType, tensorType } from "../type.ts";
@@ -15,7 +16,7 @@ export function factorRule(factor: (b: Builder, x: Value, result: Value) => Valu
   return {
     jvp: (b, primals, tangents, results) => {
       const [tangent] = tangents;
-      return [tangent === undefined ? undefined : b.mul(tangent, factor(b, required(primals, 0), required(results, 0)))];
+      return [tangent === undefined ? undefined : b.mul(tangent, factor(b, at(primals, 0), at(results, 0)))];
     },
   };
 }
@@ -27,7 +28,7 @@ export function factorsRule(
 ): Derivative {
   return {
     jvp: (b, primals, tangents, results) => {
-      const [x, y, result] = [required(primals, 0), required(primals, 1), required(results, 0)];
+      const [x, y, result] = [at(primals, 0), at(primals, 1), at(results, 0)];
       const [dx, dy] = tangents;
       return [
         addTangents(
@@ -45,12 +46,6 @@ export function addTangents(b: Builder, ...tangents: readonly (Value | undefined
   return tangents.reduce((sum, tangent) => (sum === undefined ? tangent : tangent === undefined ? sum : b.add(sum, tangent)), undefined);
 }
 
-export function required(values: readonly (Value | undefined)[], position: number): Value {
-  const value = values[position];
-  if (value === undefined) throw new RangeError(`the derivative rule needs value ${position}`);
-  return value;
-}
-
 /** A splat of a value's own type. */
 export function splat(b: Builder, like: Value, value: number): Value {
   if (like.type.kind === "buffer") throw new RangeError("a buffer has no constants");
@@ -63,7 +58,7 @@ export function linearRule(transposed: (b: Builder, cotangent: Value, x: TensorT
     linear: [0],
     transpose: (b, cotangents, _operands, [x], attrs) => {
       if (x === undefined) throw new RangeError("the derivative rule needs the type of x");
-      return [transposed(b, required(cotangents, 0), x, attrs)];
+      return [transposed(b, at(cotangents, 0), x, attrs)];
     },
   };
 }

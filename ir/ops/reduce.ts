@@ -5,13 +5,14 @@
 
 import type { Builder } from "../builder.ts";
 import { type Dim, namedDim } from "../dim.ts";
+import { at } from "../expect.ts";
 import { forEachIndex, type HostArray } from "../host.ts";
 import type { Attrs, Value } from "../module.ts";
 import { type ComputeContext, type Derivative, type OpRecord, type Sample, TypeFault } from "../op.ts";
 import { type DType, isFloat, type TensorType, tensorType } from "../type.ts";
 import { axesAttr, fact, integersAttr, tensorAt } from "./check.ts";
 import { accumulatorOf, highestOf, lowestOf } from "./limits.ts";
-import { floatSamples, linearRule, required, splat } from "./make-rules.ts";
+import { floatSamples, linearRule, splat } from "./make-rules.ts";
 import { elementAt, operandAt, tabulate } from "./tabulate.ts";
 
 type Reduction = OpRecord<(x: Value, attrs: { readonly axes: readonly number[] }) => Value>;
@@ -83,7 +84,7 @@ function reduction(rule: ReductionRule): Reduction {
       slots: (operands) => [accumulatorOf(dtypeOf(operands))],
       identity: (operands) => [rule.identity(accumulatorOf(dtypeOf(operands)))],
       element: (b, context, index, reduced) => [widen(b, context.load(0, mergeIndex(index, reduced, integersAttr(context.attrs, "axes"))), context)],
-      combine: (b, left, right) => [rule.combine(b, required(left, 0), required(right, 0))],
+      combine: (b, left, right) => [rule.combine(b, at(left, 0), at(right, 0))],
     },
     derivative: rule.derivative,
     samples: [

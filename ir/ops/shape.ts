@@ -4,13 +4,14 @@
  */
 
 import { type Dim, elementCount, namedDim, printDim, sameDim } from "../dim.ts";
+import { at } from "../expect.ts";
 import { offsetOf } from "../host.ts";
 import type { Attrs, Value } from "../module.ts";
 import { type OpRecord, TypeFault } from "../op.ts";
 import { printShape, tensorType } from "../type.ts";
 import { axesAttr, dimsAttr, expectLength, fact, integersAttr, tensorAt } from "./check.ts";
 import { reshapeIndex } from "./indexing.ts";
-import { floatSamples as floats, linearRule, required } from "./make-rules.ts";
+import { floatSamples as floats, linearRule } from "./make-rules.ts";
 import { elementAt, operandAt, tabulate } from "./tabulate.ts";
 
 export const broadcast: OpRecord<(x: Value, attrs: { readonly shape: readonly Dim[]; readonly axes: readonly number[] }) => Value> = {
@@ -39,7 +40,7 @@ export const broadcast: OpRecord<(x: Value, attrs: { readonly shape: readonly Di
     const axes = attrs["axes"] as readonly number[];
     return [tabulate(result, (index) => elementAt(operandAt(operands, 0), axes.map((axis) => index[axis] ?? 0)))];
   },
-  compute: { form: "map", at: (_b, context, index) => context.load(0, axesOf(context.attrs).map((axis) => required(index, axis))) },
+  compute: { form: "map", at: (_b, context, index) => context.load(0, axesOf(context.attrs).map((axis) => at(index, axis))) },
   derivative: linearRule((b, cotangent, x, attrs) => {
     const kept = axesOf(attrs);
     const repeated = (attrs["shape"] as readonly Dim[]).map((_, axis) => axis).filter((axis) => !kept.includes(axis));
@@ -119,7 +120,7 @@ export const transpose: OpRecord<(x: Value, attrs: { readonly permutation: reado
   },
   compute: {
     form: "map",
-    at: (_b, context, index) => context.load(0, inverse(integersAttr(context.attrs, "permutation")).map((axis) => required(index, axis))),
+    at: (_b, context, index) => context.load(0, inverse(integersAttr(context.attrs, "permutation")).map((axis) => at(index, axis))),
   },
   derivative: linearRule((b, cotangent, _x, attrs) => b.transpose(cotangent, { permutation: inverse(integersAttr(attrs, "permutation")) })),
   samples: [

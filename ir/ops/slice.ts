@@ -5,12 +5,13 @@
 
 import { addDims, type Dim, maxDims, mulDims, namedDim, printDim, sameDim, subDims } from "../dim.ts";
 import type { Builder } from "../builder.ts";
+import { at } from "../expect.ts";
 import type { Attrs, Value } from "../module.ts";
 import { type ComputeContext, type OpRecord, TypeFault } from "../op.ts";
 import { scalarType, type TensorType, tensorType } from "../type.ts";
 import { axisAttr, dimsAttr, expectLength, fact, integersAttr, tensorAt } from "./check.ts";
 import { addOffset, loadClamped, multiply, subtractOffset } from "./indexing.ts";
-import { floatSamples, linearRule, required } from "./make-rules.ts";
+import { floatSamples, linearRule } from "./make-rules.ts";
 import { elementAt, operandAt, tabulate } from "./tabulate.ts";
 
 export interface SliceAttrs extends Attrs {
@@ -103,7 +104,7 @@ export const pad: OpRecord<(x: Value, attrs: PadAttrs) => Value> = {
     linear: [0],
     transpose: (b, cotangents, _operands, [x], attrs) => {
       const [low, interior] = [dimsAttr(attrs, "low"), integersAttr(attrs, "interior")];
-      return [b.slice(required(cotangents, 0), { starts: low, sizes: x?.shape ?? [], strides: interior.map((count) => count + 1) })];
+      return [b.slice(at(cotangents, 0), { starts: low, sizes: x?.shape ?? [], strides: interior.map((count) => count + 1) })];
     },
   },
   samples: [
@@ -153,7 +154,7 @@ export const concat: OpRecord<(parts: readonly Value[], attrs: { readonly axis: 
         const here: Dim = start;
         start = addDims(start, type.shape[axis] ?? 0);
         if (operands[position] !== undefined) return undefined;
-        return b.slice(required(cotangents, 0), {
+        return b.slice(at(cotangents, 0), {
           starts: type.shape.map((_, i) => (i === axis ? here : 0)),
           sizes: type.shape,
           strides: type.shape.map(() => 1),
@@ -196,7 +197,7 @@ function padAt(b: Builder, context: ComputeContext, index: readonly Value[]): Va
   const load = (position: readonly Value[], rest: typeof clamped): Value => {
     const [next, ...others] = rest;
     if (next === undefined) return context.load(0, position);
-    return loadClamped(b, x, required(position, next.axis), next.size, (fixed) => load(position.with(next.axis, fixed), others), value);
+    return loadClamped(b, x, at(position, next.axis), next.size, (fixed) => load(position.with(next.axis, fixed), others), value);
   };
   const element = load(source, clamped);
   const outside = b.constantOf(scalarType(x.dtype), value);
@@ -206,7 +207,7 @@ function padAt(b: Builder, context: ComputeContext, index: readonly Value[]): Va
 /** select(i < end0, part0[i], select(i < end1, part1[i - end0], ...)), each load clamped into its part. */
 function concatAt(b: Builder, context: ComputeContext, index: readonly Value[]): Value {
   const axis = context.attrs["axis"] as number;
-  const along = required(index, axis);
+  const along = at(index, axis);
   let end: Dim = 0;
   const parts = context.operands.flatMap((type, position) => {
     const [start, size]: [Dim, Dim] = [end, type.shape[axis] ?? 0];

@@ -15,11 +15,16 @@ inline void pauseCore() {
 #endif
 }
 
-/// Spins until `done()` or about 20 microseconds have passed; whether it is done. Waking a sleeping thread costs about
-/// that long, so a wait that ends sooner is won and one that does not has at most doubled.
+/// About what waking a sleeping thread costs: a wait that ends sooner is won, one that does not has at most doubled.
+constexpr std::chrono::microseconds wakeTime{20};
+
+/// Longer than JavaScript takes from one awaited call to the next, so that a loop of calls finds its helpers awake.
+constexpr std::chrono::microseconds betweenCalls{100};
+
+/// Spins until `done()` or the time has passed; whether it is done.
 template <typename Done>
-bool spinBriefly(Done done) {
-  const auto deadline = std::chrono::steady_clock::now() + std::chrono::microseconds(20);
+bool spinBriefly(Done done, std::chrono::microseconds time = wakeTime) {
+  const auto deadline = std::chrono::steady_clock::now() + time;
   do {
     for (int turn = 0; turn < 32; turn++) {
       if (done()) return true;

@@ -72,7 +72,7 @@ void ThreadPool::serve(uint64_t seen) {
 
 void ThreadPool::waitForLaunch(uint64_t seen) {
   const auto called = [this, seen] { return launches_.load() != seen || closing_.load(); };
-  if (spinBriefly(called)) return;
+  if (spinBriefly(called, betweenCalls)) return;
   std::unique_lock<std::mutex> lock(mutex_);
   asleep_.fetch_add(1);
   wake_.wait(lock, called);

@@ -8,8 +8,9 @@
 import type { Dim } from "../../ir/dim.ts";
 import { roundTo } from "../../ir/host.ts";
 import type { Attrs, Value } from "../../ir/module.ts";
+import { tensorTypeOf } from "../../ir/type-of.ts";
 import { type Candidate, type Identities, type Identity, madeBy, numbersOf, operand, type Simplifier, splatValue } from "./identity.ts";
-import { shapeOf, tensorTypeOf } from "./shape.ts";
+import { shapeOf } from "./shape.ts";
 
 export const contractIdentities: Identities = {
   reduce_sum: [...reductionIdentities("reduce_sum"), sumOfBroadcast, sumOfSplat],
@@ -26,7 +27,7 @@ function reductionIdentities(name: string): readonly Identity[] {
     (op, s) => {
       const shape = shapeOf(operand(op, 0));
       const isTrivial = numbersOf(op.attrs, "axes").every((axis) => shape[axis] === 1);
-      return isTrivial ? s.make("reshape", [operand(op, 0)], { shape: tensorTypeOf(op.type).shape }) : undefined;
+      return isTrivial ? s.make("reshape", [operand(op, 0)], { shape: tensorTypeOf(op).shape }) : undefined;
     },
     // reduce(reduce(x)) = reduce(x) over the axes of both
     (op, s) => {
@@ -55,7 +56,7 @@ function sumOfSplat(op: Candidate, s: Simplifier): Value | undefined {
 
 /** x times a count, if the dtype holds the count exactly: 100,000 is infinity in f16. */
 function times(op: Candidate, s: Simplifier, x: Value, count: number): Value | undefined {
-  if (roundTo(tensorTypeOf(op.type).dtype, count) !== count) return undefined;
+  if (roundTo(tensorTypeOf(op).dtype, count) !== count) return undefined;
   return s.make("mul", [x, s.constant(op.type, count)]);
 }
 
@@ -78,7 +79,7 @@ function withoutBroadcastAxes(op: Candidate, s: Simplifier): { reduced: Value; c
   // The axes that the broadcast added and the reduction leaves are added to the partial result.
   const remaining = shapeOf(operand(op, 0)).map((_, axis) => axis).filter((axis) => !reduced.includes(axis));
   const kept = from.filter((axis) => !reduced.includes(axis)).map((axis) => remaining.indexOf(axis));
-  return { reduced: s.make("broadcast", [partial], { shape: tensorTypeOf(op.type).shape, axes: kept }), copies };
+  return { reduced: s.make("broadcast", [partial], { shape: tensorTypeOf(op).shape, axes: kept }), copies };
 }
 
 function literalProduct(dims: readonly Dim[]): number | undefined {

@@ -5,7 +5,7 @@
 
 import { addDims, type Dim, mulDims, sameShape } from "../../ir/dim.ts";
 import type { Value } from "../../ir/module.ts";
-import type { TensorType } from "../../ir/type.ts";
+import { tensorTypeOf } from "../../ir/type-of.ts";
 import { type Candidate, constantValue, type Identities, madeBy, numbersOf, operand, type Simplifier, splatValue } from "./identity.ts";
 
 export const shapeIdentities: Identities = {
@@ -79,7 +79,7 @@ export const shapeIdentities: Identities = {
     (op, s) => {
       const padded = madeBy(s, operand(op, 0), "pad");
       if (padded === undefined || numbersOf(op.attrs, "strides").some((stride) => stride !== 1)) return undefined;
-      const isWhole = sameShape(dimsOf(op, "starts"), dimsOf(padded, "low")) && sameShape(tensorTypeOf(op.type).shape, shapeOf(operand(padded, 0)));
+      const isWhole = sameShape(dimsOf(op, "starts"), dimsOf(padded, "low")) && sameShape(tensorTypeOf(op).shape, shapeOf(operand(padded, 0)));
       return isWhole && numbersOf(padded.attrs, "interior").every((count) => count === 0) ? operand(padded, 0) : undefined;
     },
     // a slice that takes one of the parts of a concat
@@ -96,13 +96,13 @@ export const shapeIdentities: Identities = {
   concat: [(op) => (op.operands.length === 1 ? operand(op, 0) : undefined)],
   cumsum: [
     // a running sum along an axis of size 1
-    (op) => (tensorTypeOf(op.type).shape[Number(op.attrs["axis"])] === 1 ? operand(op, 0) : undefined),
+    (op) => (tensorTypeOf(op).shape[Number(op.attrs["axis"])] === 1 ? operand(op, 0) : undefined),
   ],
 };
 
 /** The op, when it gives back the shape of its operand: for ops that then move no element. */
 function unlessShapeChanges(op: Candidate): Value | undefined {
-  return sameShape(shapeOf(operand(op, 0)), tensorTypeOf(op.type).shape) ? operand(op, 0) : undefined;
+  return sameShape(shapeOf(operand(op, 0)), tensorTypeOf(op).shape) ? operand(op, 0) : undefined;
 }
 
 /** Rearranging equal elements gives equal elements. */
@@ -118,14 +118,14 @@ function transposeBeforeBroadcast(op: Candidate, s: Simplifier): Value | undefin
   const moved = numbersOf(inner.attrs, "axes").map((axis) => permutation.indexOf(axis));
   const order = moved.map((_, axis) => axis).sort((left, right) => (moved[left] ?? 0) - (moved[right] ?? 0));
   const x = s.make("transpose", [operand(inner, 0)], { permutation: order });
-  return s.make("broadcast", [x], { shape: tensorTypeOf(op.type).shape, axes: order.map((axis) => moved[axis] ?? 0) });
+  return s.make("broadcast", [x], { shape: tensorTypeOf(op).shape, axes: order.map((axis) => moved[axis] ?? 0) });
 }
 
 function slicedPart(op: Candidate, s: Simplifier): Value | undefined {
   const joined = madeBy(s, operand(op, 0), "concat");
   if (joined === undefined || numbersOf(op.attrs, "strides").some((stride) => stride !== 1)) return undefined;
   const axis = Number(joined.attrs["axis"]);
-  const [starts, sizes] = [dimsOf(op, "starts"), tensorTypeOf(op.type).shape];
+  const [starts, sizes] = [dimsOf(op, "starts"), tensorTypeOf(op).shape];
   let start: Dim = 0;
   for (const part of joined.operands) {
     const shape = shapeOf(part);
@@ -145,10 +145,5 @@ function dimsOf(op: Candidate, attr: string): readonly Dim[] {
 }
 
 export function shapeOf(value: Value): readonly Dim[] {
-  return tensorTypeOf(value.type).shape;
-}
-
-export function tensorTypeOf(type: Value["type"]): TensorType {
-  if (type.kind !== "tensor") throw new Error("only tensors have shapes");
-  return type;
+  return tensorTypeOf(value).shape;
 }

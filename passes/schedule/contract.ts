@@ -9,13 +9,14 @@
  */
 
 import type { Builder } from "../../ir/builder.ts";
-import { ceilDivDims, type Dim, mulDims, subDims } from "../../ir/dim.ts";
+import { ceilDivDims, type Dim, floorDivDims, minDims, mulDims, subDims } from "../../ir/dim.ts";
 import type { Region, Value } from "../../ir/module.ts";
 import { delinearize } from "../../ir/ops/indexing.ts";
 import type { ContractAttrs } from "../../ir/ops/kernel.ts";
 import { inlineRegion } from "../../ir/rewrite.ts";
 import { bytesOf, indexType, isFloat, scalarType } from "../../ir/type.ts";
 import type { Limits } from "../limits.ts";
+import { dotRows, isConsecutiveAlongSum } from "./dot-rows.ts";
 import { localityAlong } from "./locality.ts";
 import { grid, serialLoop, stripLoops } from "./loops.ts";
 import { type Lanes, vectorize } from "./vectorize.ts";
@@ -26,6 +27,8 @@ export interface Tile {
   readonly vectors: number;
   readonly lanes: number;
   readonly isPacked: boolean;
+  /** A few tiles of rows are done by dot products, without the packed copy (dot-rows.ts). */
+  readonly dotsFewRows: boolean;
 }
 
 export interface ContractionParts {
@@ -35,11 +38,14 @@ export interface ContractionParts {
   readonly epilogue: Region;
 }
 
-/** Columns of one grid item, at most, in panels. */
-const panelsPerItem = 16;
+/** Columns of one grid item, at most, in panels: several items even for one row. */
+const panelsPerItem = 8;
 
 /** Rows of the right operand that are longer than this fall on few lines of the cache; a copy in panels does not. */
 const longRowBytes = 2048;
+
+/** Tiles of rows up to which dot products, which read the right operand once for each, cost less than a packed copy. */
+const fewTiles = 8;
 
 /** Rows of the result from which on a copy of the right operand costs less than it gains. */
 const manyRows = 512;
@@ -51,8 +57,8 @@ export function partsOf(attrs: ContractAttrs, regions: readonly Region[]): Contr
 }
 
 /** The tile for a contraction, or undefined when it is better done as a plain space: no row, one column, or no sum to speak of. */
-export function chooseTile({ attrs, right }: ContractionParts, limits: Limits): Tile | undefined {
-  const { m, n, k, dtype } = attrs;
+export function chooseTile(parts: ContractionParts, limits: Limits): Tile | undefined {
+  const { attrs: { m, n, k, dtype }, right } = parts;
   if (m === 0 || n === 1 || k === 1 || k === 0) return undefined;
   const lanes = limits.vectorBytes / bytesOf(dtype);
   const vectors = typeof n === "number" ? fittingVectors(n, lanes, limits) : widestVectors(limits);
@@ -62,7 +68,10 @@ export function chooseTile({ attrs, right }: ContractionParts, limits: Limits): 
   const isWhole = typeof n === "number" && n % (vectors * lanes) === 0;
   const isWorthCopying = typeof m === "number" && m >= manyRows && (typeof n !== "number" || n * bytesOf(dtype) > longRowBytes);
   const isPacked = !isConsecutive || !isWhole || isWorthCopying;
-  return { rows, vectors, lanes, isPacked };
+  const canDot = !isConsecutive && isConsecutiveAlongSum(parts);
+  const hasFewRows = typeof m === "number" && m <= fewTiles * rows;
+  const dotsFewRows = canDot && (hasFewRows || typeof m !== "number");
+  return { rows, vectors, lanes, isPacked: isPacked && !(dotsFewRows && hasFewRows), dotsFewRows };
 }
 
 /**
@@ -86,6 +95,14 @@ function fittingVectors(n: number, lanes: number, limits: Limits): number {
   return best;
 }
 
+/**
+ * Panels that a packed copy has: none where few rows are done without it, so that it takes neither time nor memory.
+ */
+export function packedPanels({ attrs: { m, n } }: ContractionParts, tile: Tile): Dim {
+  const panels = ceilDivDims(n, tile.vectors * tile.lanes);
+  return tile.dotsFewRows ? mulDims(panels, minDims(floorDivDims(m, fewTiles * tile.rows + 1), 1)) : panels;
+}
+
 /** The grid of a contraction in tiles; `packed` is the copy of the right operand, if it has one. */
 export function tileContraction(b: Builder, parts: ContractionParts, tile: Tile, packed: Value | undefined): void {
   const { attrs: { batch, m, n, k } } = parts;
@@ -101,12 +118,31 @@ export function tileContraction(b: Builder, parts: ContractionParts, tile: Tile,
     if (block === undefined || strip === undefined) throw new Error("a tile has a place among rows and columns");
     const firstRow = b.mul(strip, tile.rows);
     const firstPanel = b.mul(block, panelsPerItem);
-    const stop = b.min(b.add(firstPanel, panelsPerItem), b.index(panels));
-    serialLoop(b, firstPanel, stop, 1, [], (panel) => {
-      const totals = sumTile(b, parts, tile, packed, batchIndex, firstRow, panel);
-      storeTile(b, parts, tile, batchIndex, firstRow, b.mul(panel, width), totals);
-      return [];
-    });
+    const inTiles = (): void => {
+      const stop = b.min(b.add(firstPanel, panelsPerItem), b.index(panels));
+      serialLoop(b, firstPanel, stop, 1, [], (panel) => {
+        const totals = sumTile(b, parts, tile, packed, batchIndex, firstRow, panel);
+        storeTile(b, parts, tile, batchIndex, firstRow, b.mul(panel, width), totals);
+        return [];
+      });
+    };
+    if (!tile.dotsFewRows) return inTiles();
+    const inDots = (): void => {
+      const start = b.mul(firstPanel, width);
+      dotRows(b, parts, tile, batchIndex, firstRow, start, b.min(b.add(start, panelsPerItem * width), b.index(n)));
+    };
+    if (!tile.isPacked) return inDots();
+    b.if(b.le(b.index(m), fewTiles * tile.rows), {}, [b.region([], () => (inDots(), [])), b.region([], () => (inTiles(), []))]);
+  });
+}
+
+/** The indices of a tile's rows; past the end they repeat the last one, and nothing is stored of them. */
+export function rowsOf(b: Builder, m: Dim, { rows }: Tile, firstRow: Value): readonly Value[] {
+  const lastRow = b.index(subDims(m, 1));
+  return range(rows).map((row) => {
+    if (row === 0) return firstRow;
+    const index = b.add(firstRow, row);
+    return isMultiple(m, rows) ? index : b.min(index, lastRow);
   });
 }
 
@@ -116,13 +152,7 @@ function sumTile(b: Builder, { attrs, left, right }: ContractionParts, tile: Til
   const { rows, vectors, lanes } = tile;
   const vector = scalarType(dtype, lanes);
   const width = vectors * lanes;
-  const isWhole = isMultiple(m, rows);
-  const lastRow = b.index(subDims(m, 1));
-  // Rows past the end repeat the last one; nothing is stored of them.
-  const rowIndices = range(rows).map((row) => {
-    const index = row === 0 ? firstRow : b.add(firstRow, row);
-    return isWhole || row === 0 ? index : b.min(index, lastRow);
-  });
+  const rowIndices = rowsOf(b, m, tile, firstRow);
   const firstColumn = b.mul(panel, width);
   const zeros = range(rows * vectors).map(() => b.constantOf(vector, 0));
   return serialLoop(b, b.index(0), b.index(k), 1, zeros, (step, totals) => {
@@ -140,7 +170,7 @@ function sumTile(b: Builder, { attrs, left, right }: ContractionParts, tile: Til
   });
 }
 
-function multiplyAdd(b: Builder, factor: Value, column: Value, total: Value): Value {
+export function multiplyAdd(b: Builder, factor: Value, column: Value, total: Value): Value {
   const isFused = factor.type.kind === "scalar" && isFloat(factor.type.dtype);
   return isFused ? b.fma(factor, column, total) : b.add(b.mul(factor, column), total);
 }
@@ -189,7 +219,7 @@ function storeTile(b: Builder, { attrs, epilogue }: ContractionParts, tile: Tile
   }
 }
 
-function when(b: Builder, condition: Value, body: () => void): void {
+export function when(b: Builder, condition: Value, body: () => void): void {
   b.if(condition, {}, [b.region([], () => (body(), [])), b.region([], () => [])]);
 }
 

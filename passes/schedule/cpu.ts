@@ -240,7 +240,8 @@ function expandReduce(b: Builder, op: Op, identities: readonly Value[], outer: M
     const parameters = [...left, ...right].map((value): Lanes => ({ kind: "vector", value }));
     return vectorize(b, combine, parameters, lanes);
   });
-  return fold(rest, foldLanes(b, vector, combine));
+  const total = foldLanes(b, vector, combine);
+  return hasRest(lastExtent, lanes) ? fold(rest, total) : total;
 }
 
 /** Independent partial totals hide the latency of a cheap fold; an expensive element hides it by itself. */

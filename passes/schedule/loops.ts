@@ -7,6 +7,7 @@ import type { Dim } from "../../ir/dim.ts";
 import type { Region, Value } from "../../ir/module.ts";
 import { inlineRegion } from "../../ir/rewrite.ts";
 import { indexType, printType, type ScalarType } from "../../ir/type.ts";
+import { type Lanes, vectorize } from "./vectorize.ts";
 
 /** for (i = start; i < stop; i += step) carries = body(i, carries). */
 export function serialLoop(
@@ -69,15 +70,20 @@ export function hasRest(extent: Dim, lanes: number): boolean {
   return lanes > 1 && !(typeof extent === "number" && extent % lanes === 0);
 }
 
-/** Folds the lanes of a tuple of vectors by a monoid, as a tree. */
+/** Vectors of fewer lanes than this are folded one lane at a time. */
+const fewLanes = 4;
+
+/** Folds the lanes of a tuple of vectors by a monoid: halves onto halves, and then the last few. */
 export function foldLanes(b: Builder, vectors: readonly Value[], combine: Region): readonly Value[] {
-  const lanes = laneCount(present(vectors[0]));
-  let tuples = Array.from({ length: lanes }, (_, lane) => vectors.map((vector) => b.extract(vector, { lane })));
-  while (tuples.length > 1) {
-    const half = tuples.length / 2;
-    tuples = tuples.slice(0, half).map((left, i) => [...inlineRegion(b, combine, [...left, ...present(tuples[i + half])])]);
+  let folded = vectors;
+  let lanes = laneCount(present(vectors[0]));
+  while (lanes > fewLanes) {
+    lanes /= 2;
+    const halves = [0, lanes].flatMap((start) => folded.map((vector) => b.laneSlice(vector, { start, lanes })));
+    folded = vectorize(b, combine, halves.map((value): Lanes => ({ kind: "vector", value })), lanes);
   }
-  return present(tuples[0]);
+  const tuples = Array.from({ length: lanes }, (_, lane) => folded.map((vector) => b.extract(vector, { lane })));
+  return tuples.reduce((left, right) => [...inlineRegion(b, combine, [...left, ...right])]);
 }
 
 export function laneCount(value: Value): number {

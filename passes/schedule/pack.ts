@@ -9,7 +9,7 @@ import type { Value } from "../../ir/module.ts";
 import { delinearize } from "../../ir/ops/indexing.ts";
 import { inlineRegion } from "../../ir/rewrite.ts";
 import { bufferType, type BufferType, scalarType } from "../../ir/type.ts";
-import { type ContractionParts, isMultiple, type Tile } from "./contract.ts";
+import { type ContractionParts, isMultiple, packedPanels, type Tile } from "./contract.ts";
 import { localityAlong } from "./locality.ts";
 import { grid, serialLoop, stripLoops } from "./loops.ts";
 import { type Lanes, vectorize } from "./vectorize.ts";
@@ -19,15 +19,15 @@ import { workOf } from "./work.ts";
 const stepsPerItem = 64;
 
 /** [batch..., panels, k, columns of a panel]. */
-export function packedType({ attrs }: ContractionParts, tile: Tile): BufferType {
-  const width = tile.vectors * tile.lanes;
-  return bufferType("global", attrs.dtype, [...attrs.batch, ceilDivDims(attrs.n, width), attrs.k, width]);
+export function packedType(parts: ContractionParts, tile: Tile): BufferType {
+  const { attrs: { batch, k, dtype } } = parts;
+  return bufferType("global", dtype, [...batch, packedPanels(parts, tile), k, tile.vectors * tile.lanes]);
 }
 
 export function packRight(b: Builder, parts: ContractionParts, tile: Tile, packed: Value): void {
   const { attrs: { batch, n, k }, right } = parts;
   const width = tile.vectors * tile.lanes;
-  const panels = ceilDivDims(n, width);
+  const panels = packedPanels(parts, tile);
   const slabs = ceilDivDims(k, stepsPerItem);
   const work = mulDims(workOf(right), stepsPerItem, width);
   const column = right.parameters.at(-1);

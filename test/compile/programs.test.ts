@@ -8,7 +8,7 @@ import { interpret } from "../../ir/interpret.ts";
 import type { Func } from "../../ir/module.ts";
 import { parse } from "../../ir/parse.ts";
 import { isFloat } from "../../ir/type.ts";
-import { tensorTypeOf } from "../../passes/access.ts";
+import { tensorTypeOf } from "../../ir/type-of.ts";
 import { createRandom } from "../run-sample.ts";
 import { compileForTest, type RunCompiled, runnableTiers } from "./run-compiled.ts";
 

@@ -12,7 +12,7 @@ import { type Builder, buildFunction } from "../../ir/builder.ts";
 import { type Dim, evaluateDim, mulDims, namedDim, sameDim, sameShape } from "../../ir/dim.ts";
 import type { Func, Value } from "../../ir/module.ts";
 import { isFloat, type TensorType, tensorType } from "../../ir/type.ts";
-import { tensorTypeOf } from "../../passes/access.ts";
+import { tensorTypeOf } from "../../ir/type-of.ts";
 
 export interface Instruction {
   readonly op: number;

@@ -13,7 +13,7 @@ import { interpret } from "../../ir/interpret.ts";
 import type { Func } from "../../ir/module.ts";
 import { print } from "../../ir/print.ts";
 import { isFloat } from "../../ir/type.ts";
-import { tensorTypeOf } from "../../passes/access.ts";
+import { tensorTypeOf } from "../../ir/type-of.ts";
 import { createRandom } from "../run-sample.ts";
 import { functionOfRecipe, type Recipe, recipe, sizes } from "./random-module.ts";
 import { compileForTest, type RunCompiled, runnableTiers } from "./run-compiled.ts";

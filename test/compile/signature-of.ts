@@ -4,7 +4,7 @@ import { namesOfDim } from "../../ir/dim.ts";
 import type { Func } from "../../ir/module.ts";
 import type { Signature } from "../../ir/signature.ts";
 import type { TensorType } from "../../ir/type.ts";
-import { tensorTypeOf } from "../../passes/access.ts";
+import { tensorTypeOf } from "../../ir/type-of.ts";
 
 export function signatureOf(func: Func, donated: readonly number[] = []): Signature {
   const types = [...func.body.parameters, ...func.body.yields].map(tensorTypeOf);

@@ -1,0 +1,63 @@
+/**
+ * Contractions with few rows whose operands are both consecutive along the sum, as a dense layer applied to one
+ * sample with weights stored by output: dot products, with lanes along the sum.
+ *
+ * Packing such a right operand costs as much as reading it several times, which only many rows repay. So for a few
+ * tiles of rows the kernel reads the operand where it is, each vector of it once for the rows of a tile.
+ */
+
+import type { Builder } from "../../ir/builder.ts";
+import type { Value } from "../../ir/module.ts";
+import { inlineRegion } from "../../ir/rewrite.ts";
+import { scalarType } from "../../ir/type.ts";
+import { type ContractionParts, multiplyAdd, rowsOf, type Tile, when } from "./contract.ts";
+import { localityAlong } from "./locality.ts";
+import { foldLanes, restOf, serialLoop } from "./loops.ts";
+import { type Lanes, vectorize } from "./vectorize.ts";
+
+/** Whether both operands move to the next element with the index of the sum. */
+export function isConsecutiveAlongSum({ left, right }: ContractionParts): boolean {
+  const [leftStep, rightStep] = [left.parameters.at(-1), right.parameters.at(-2)];
+  return leftStep !== undefined && rightStep !== undefined && localityAlong(left, leftStep) > 0 && localityAlong(right, rightStep) > 0;
+}
+
+/** The results of a tile's rows in the columns from `start` to `stop`. */
+export function dotRows(b: Builder, parts: ContractionParts, tile: Tile, batch: readonly Value[], firstRow: Value, start: Value, stop: Value): void {
+  const { attrs: { m, k, dtype }, left, right, epilogue } = parts;
+  const { lanes } = tile;
+  const rows = rowsOf(b, m, tile, firstRow);
+  const uniform = (values: readonly Value[]): readonly Lanes[] => values.map((value) => ({ kind: "uniform", value }));
+  const element = scalarType(dtype);
+  const add = b.region([element, element], (pair) => b.op("add", pair));
+  const zero = b.constantOf(element, 0);
+  const zeros = b.constantOf(scalarType(dtype, lanes), 0);
+  const end = b.index(k);
+  const rest = restOf(b, b.index(0), end, lanes, typeof k !== "number" || k % lanes !== 0);
+  serialLoop(b, start, stop, 1, [], (column) => {
+    const vectors = serialLoop(b, b.index(0), rest, lanes, rows.map(() => zeros), (base, totals) => {
+      const [factor] = vectorize(b, right, [...uniform(batch), { kind: "ramp", base }, { kind: "uniform", value: column }], lanes);
+      return rows.map((row, i) => {
+        const [other] = vectorize(b, left, [...uniform([...batch, row]), { kind: "ramp", base }], lanes);
+        return multiplyAdd(b, required(other), required(factor), required(totals[i]));
+      });
+    });
+    const folded = vectors.map((vector) => required(foldLanes(b, [vector], add)[0]));
+    const sums = serialLoop(b, rest, end, 1, rows.map(() => zero), (step, totals) => {
+      const [factor] = inlineRegion(b, right, [...batch, step, column]);
+      return rows.map((row, i) => multiplyAdd(b, required(inlineRegion(b, left, [...batch, row, step])[0]), required(factor), required(totals[i])));
+    });
+    rows.forEach((_, position) => {
+      const row = position === 0 ? firstRow : b.add(firstRow, position);
+      const total = b.add(required(folded[position]), required(sums[position]));
+      const store = (): void => void inlineRegion(b, epilogue, [...batch, row, column, total]);
+      if (position === 0) store();
+      else when(b, b.lt(row, b.index(m)), store);
+    });
+    return [];
+  });
+}
+
+function required<T>(item: T | undefined): T {
+  if (item === undefined) throw new RangeError("an item is missing");
+  return item;
+}

@@ -1,0 +1,113 @@
+/**
+ * Contractions compiled for this machine against plain loops in doubles: every layout of the operands, sizes on both
+ * sides of what schedules choose by (tiles, panels, few rows, one column, nothing at all), named and literal, with a
+ * bias and a relu behind them.
+ */
+
+import assert from "node:assert/strict";
+import { hostArray, type HostArray } from "../../ir/host.ts";
+import { parse } from "../../ir/parse.ts";
+import { createRandom } from "../run-sample.ts";
+import { compileForTest, type RunCompiled, runnableTiers } from "./run-compiled.ts";
+
+interface Layout {
+  readonly name: string;
+  readonly isLeftTransposed: boolean;
+  readonly isRightTransposed: boolean;
+  readonly dtype: "f32" | "f64" | "i32";
+  readonly k: number;
+  readonly n: number | "N";
+}
+
+const layouts: readonly Layout[] = [false, true].flatMap((isLeftTransposed) =>
+  [false, true].flatMap((isRightTransposed) => {
+    const common = { isLeftTransposed, isRightTransposed };
+    const name = `${isLeftTransposed ? "t" : "n"}${isRightTransposed ? "t" : "n"}`;
+    return [
+      ...([[33, 10], [17, 64], [64, 130], [16, 1], [1, 20], [40, 600]] as const).map(([k, n]) => ({ ...common, dtype: "f32" as const, k, n, name: `${name}_${k}_${n}` })),
+      { ...common, dtype: "f32" as const, k: 19, n: "N" as const, name: `${name}_named` },
+      { ...common, dtype: "f64" as const, k: 21, n: 24, name: `${name}_f64` },
+      { ...common, dtype: "i32" as const, k: 9, n: 18, name: `${name}_i32` },
+    ];
+  }));
+
+/** Rows: none, one, parts of a tile, several tiles, and enough that packing pays. */
+const rows = [0, 1, 5, 6, 13, 96, 97, 130];
+
+function textOf({ name, isLeftTransposed, isRightTransposed, dtype, k, n }: Layout): string {
+  const left = isLeftTransposed ? `[${k},M]` : `[M,${k}]`;
+  const right = isRightTransposed ? `[${n},${k}]` : `[${k},${n}]`;
+  return `func @${name}(%x: ${dtype}${left}, %w: ${dtype}${right}, %b: ${dtype}[${n}]) {
+  %0: ${dtype}[M,${n}] = dot_general %x, %w {"leftBatch":[],"leftReduced":[${isLeftTransposed ? 0 : 1}],"rightBatch":[],"rightReduced":[${isRightTransposed ? 1 : 0}]}
+  %1: ${dtype}[M,${n}] = broadcast %b {"axes":[1],"shape":["M",${JSON.stringify(n)}]}
+  %2: ${dtype}[M,${n}] = add %0, %1
+  %3: ${dtype}[M,${n}] = constant {"dtype":"${dtype}","shape":["M",${JSON.stringify(n)}],"value":0}
+  %4: ${dtype}[M,${n}] = max %2, %3
+  return %4
+}`;
+}
+
+const batched = `func @batched(%x: f32[B,M,12], %w: f32[B,20,12]) {
+  %0: f32[B,M,20] = dot_general %x, %w {"leftBatch":[0],"leftReduced":[2],"rightBatch":[0],"rightReduced":[2]}
+  return %0
+}`;
+
+for (const tier of await runnableTiers()) {
+  describe(`contractions on ${tier}`, function () {
+    this.timeout(120_000);
+    let run: RunCompiled;
+    before(async () => {
+      run = await compileForTest(parse([...layouts.map(textOf), batched].join("\n\n")), tier);
+    });
+    for (const layout of layouts) it(layout.name, () => checkLayout(run, layout));
+    it("batched", () => checkBatched(run));
+  });
+}
+
+async function checkLayout(run: RunCompiled, layout: Layout): Promise<void> {
+  const { name, isLeftTransposed, isRightTransposed, dtype, k } = layout;
+  for (const m of rows) {
+    const n = layout.n === "N" ? 7 + m : layout.n;
+    const random = createRandom(m + 1);
+    const fill = (shape: readonly number[]): HostArray => {
+      const count = shape.reduce((product, size) => product * size, 1);
+      return hostArray(dtype, shape, Array.from({ length: count }, () => (dtype === "i32" ? Math.floor(20 * random()) - 10 : 2 * random() - 1)));
+    };
+    const x = fill(isLeftTransposed ? [k, m] : [m, k]);
+    const w = fill(isRightTransposed ? [n, k] : [k, n]);
+    const b = fill([n]);
+    const [actual] = await run(name, [x, w, b]);
+    assert.deepEqual(actual?.shape, [m, n]);
+    for (let i = 0; i < m; i++) {
+      for (let j = 0; j < n; j++) {
+        let sum = b.data[j] ?? NaN;
+        for (let p = 0; p < k; p++) {
+          sum += (x.data[isLeftTransposed ? p * m + i : i * k + p] ?? NaN) * (w.data[isRightTransposed ? j * k + p : p * n + j] ?? NaN);
+        }
+        expectClose(actual?.data[i * n + j], Math.max(sum, 0), dtype, k, `${name} at M = ${m}: [${i},${j}]`);
+      }
+    }
+  }
+}
+
+async function checkBatched(run: RunCompiled): Promise<void> {
+  for (const [batch, m] of [[0, 3], [1, 1], [3, 5], [2, 120]] as const) {
+    const values = (count: number): readonly number[] => Array.from({ length: count }, (_, i) => Math.sin(i));
+    const x = hostArray("f32", [batch, m, 12], values(batch * m * 12));
+    const w = hostArray("f32", [batch, 20, 12], values(batch * 240));
+    const [actual] = await run("batched", [x, w]);
+    assert.deepEqual(actual?.shape, [batch, m, 20]);
+    actual?.data.forEach((value, at) => {
+      const [c, i, j] = [Math.floor(at / (m * 20)), Math.floor(at / 20) % m, at % 20];
+      let sum = 0;
+      for (let p = 0; p < 12; p++) sum += (x.data[(c * m + i) * 12 + p] ?? NaN) * (w.data[(c * 20 + j) * 12 + p] ?? NaN);
+      expectClose(value, sum, "f32", 12, `batched: [${c},${i},${j}]`);
+    });
+  }
+}
+
+/** Sums of k products of numbers below 1 in any order: the error grows with k at the worst. */
+function expectClose(actual: number | undefined, expected: number, dtype: Layout["dtype"], k: number, where: string): void {
+  const tolerance = dtype === "i32" ? 0 : (dtype === "f64" ? 2 ** -52 : 2 ** -23) * (k + 2);
+  assert.ok(Math.abs((actual ?? NaN) - expected) <= tolerance, `${where} is ${actual}, expected ${expected}`);
+}
