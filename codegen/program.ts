@@ -4,31 +4,11 @@
 
 import { type Dim, foldDim } from "../ir/dim.ts";
 import { findFunction, type Func, type Module, type Op, visitOps } from "../ir/module.ts";
+import type { MemoryPlan, PlannedBuffer, PlannedStep } from "../ir/plan.ts";
 import type { Signature, SignatureTree } from "../ir/signature.ts";
-import type { TensorType } from "../ir/type.ts";
 import type { BufferSpec, Formula, KernelSpec, Program, Step, Tree } from "tsdlc-runtime/program";
 
-/** What planning found out, in the Program's own terms but for types and kernels by name. */
-export interface PlannedFunction {
-  readonly buffers: readonly { readonly type: TensorType; readonly role: PlannedRole }[];
-  readonly steps: readonly PlannedStep[];
-  readonly results: readonly number[];
-}
-
-type PlannedRole =
-  | { readonly kind: "parameter"; readonly leaf: number }
-  | { readonly kind: "result"; readonly reuses: number | undefined }
-  | { readonly kind: "temporary"; readonly first: number; readonly last: number }
-  | { readonly kind: "alias"; readonly of: number }
-  | { readonly kind: "constant"; readonly offset: number };
-
-type PlannedStep =
-  | { readonly kind: "launch"; readonly kernel: string; readonly buffers: readonly number[] }
-  | { readonly kind: "copy"; readonly from: number; readonly to: number }
-  | { readonly kind: "if"; readonly condition: number; readonly then: readonly PlannedStep[]; readonly otherwise: readonly PlannedStep[] }
-  | { readonly kind: "loop"; readonly head: readonly PlannedStep[]; readonly condition: number; readonly body: readonly PlannedStep[] };
-
-export function writeProgram(module: Module, signature: Signature, plan: PlannedFunction): Program {
+export function writeProgram(module: Module, signature: Signature, plan: MemoryPlan): Program {
   const kernels: KernelSpec[] = [];
   const positions = new Map<string, number>();
   const kernelPosition = (name: string): number => {
@@ -54,7 +34,7 @@ export function writeProgram(module: Module, signature: Signature, plan: Planned
   };
 }
 
-function writeBuffer({ type, role }: PlannedFunction["buffers"][number]): BufferSpec {
+function writeBuffer({ type, role }: PlannedBuffer): BufferSpec {
   const shape = type.shape.map(writeFormula);
   if (role.kind !== "result") return { dtype: type.dtype, shape, role };
   return { dtype: type.dtype, shape, role: role.reuses === undefined ? { kind: "result" } : { kind: "result", reuses: role.reuses } };

@@ -46,7 +46,7 @@ program
   .argument("<source>", "a .ts file, or a folder of them")
   .option("--out <folder>", "the package's folder, replaced as a whole (required)")
   .addOption(new Option("--target <names>", "what to build for, separated by commas").default("cpu"))
-  .option("--arch <levels>", "CPU levels, separated by commas: v3, v4 (x86-64), arm64 (default: all of this machine's kind)")
+  .option("--arch <tiers>", "CPU tiers, separated by commas: v3, v4 (x86-64), arm64 (default: all of this machine's kind)")
   .option("--name <name>", "the package's name (default: the folder's)")
   .option("--force", "build even if nothing has changed")
   .addOption(printIr)
@@ -93,7 +93,7 @@ program
   .description("run passes over a module in text form and print the outcome")
   .argument("<file>", "a .ir file")
   .option("--passes <names>", "passes in order, separated by commas (default: the whole pipeline)")
-  .option("--arch <level>", "the CPU level that schedules read: v3, v4, arm64")
+  .option("--arch <tier>", "the CPU tier that schedules read: v3, v4, arm64")
   .addOption(printIr)
   .addHelpText("after", `
 Examples:

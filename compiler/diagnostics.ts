@@ -63,14 +63,14 @@ export class DiagnosticsError extends Error {
 }
 
 export interface RenderOptions {
-  readonly colors?: boolean;
+  readonly colours?: boolean;
   /** The text of a file that a span names; read from the disk when absent. */
   readonly source?: (file: string) => string | undefined;
 }
 
 /** A code frame for each label, then notes and help; ends with a line break. */
 export function renderDiagnostic(diagnostic: Diagnostic, options: RenderOptions = {}): string {
-  const color = picocolors.createColors(options.colors ?? false);
+  const color = picocolors.createColors(options.colours ?? false);
   const source = options.source ?? readSource;
   const lines = [`${color.red(color.bold(`error ${diagnostic.code}`))}${color.bold(`: ${diagnostic.message}`)}`];
   const margin = Math.max(2, ...diagnostic.labels.map(({ span }) => String(span.line).length));

@@ -32,7 +32,7 @@ export async function reportError(error: unknown, { colours, debug }: Surroundin
   if (isDiagnosticsError(error)) {
     // Loaded here because only a program with faults needs it.
     const { renderDiagnostic } = await import("./diagnostics.ts");
-    const frames = error.diagnostics.map((diagnostic) => renderDiagnostic(diagnostic, { colors: colours }));
+    const frames = error.diagnostics.map((diagnostic) => renderDiagnostic(diagnostic, { colours }));
     return { text: `${frames.join("\n")}\n${countErrors(frames.length)}\n`, exitCode: exitCodes.diagnostics };
   }
   const { ArgumentError, CompileError, PackageError, TsdlcError } = await import("tsdlc-runtime");

@@ -95,7 +95,7 @@ function makeArgument({ name, tree }: ParameterSpec, given: unknown, sizes: Read
       case "tensor": {
         if (value !== undefined && value !== null) return tensor(value as NestedNumbers, undefined, node.dtype);
         const shape = node.shape.map((size) => sizeOf(size, path));
-        return tensor(nestedZeros(shape), shape, node.dtype);
+        return tensor(zeros(shape), shape, node.dtype);
       }
       case "array":
         if (value !== undefined && value !== null && !Array.isArray(value)) throw new UsageError(`${path} must be an array in the input file`);
@@ -115,8 +115,9 @@ function makeArgument({ name, tree }: ParameterSpec, given: unknown, sizes: Read
   }
 }
 
-function nestedZeros(shape: readonly number[]): Float32Array {
-  return new Float32Array(shape.reduce((product, size) => product * size, 1));
+/** Numbers, which are elements of any dtype; a typed array would be of one. */
+function zeros(shape: readonly number[]): readonly number[] {
+  return new Array<number>(shape.reduce((product, size) => product * size, 1)).fill(0);
 }
 
 async function printResult(path: string, value: unknown): Promise<string> {

@@ -6,7 +6,7 @@ import { cpuTiers } from "../passes/limits.ts";
 import { UsageError } from "./usage-error.ts";
 
 /** What `--arch` calls the tiers of the CPU. */
-const cpuLevels: Readonly<Record<string, string>> = {
+const tiersByName: Readonly<Record<string, string>> = {
   v4: "cpu-x86-64-v4",
   v3: "cpu-x86-64-v3",
   arm64: "cpu-arm64",
@@ -25,9 +25,9 @@ export function tierNames(target: string, architectures: readonly string[] | und
   }
   if (target !== "cpu") throw new UsageError(`there is no target "${target}"`, "the target of this version is cpu");
   if (architectures === undefined) return hostTiers();
-  const chosen = new Set(architectures.map((level) => {
-    const tier = cpuLevels[level];
-    if (tier === undefined) throw new UsageError(`there is no CPU level "${level}"`, `the levels are ${Object.keys(cpuLevels).join(", ")}`);
+  const chosen = new Set(architectures.map((name) => {
+    const tier = tiersByName[name];
+    if (tier === undefined) throw new UsageError(`there is no CPU tier "${name}"`, `the tiers are ${Object.keys(tiersByName).join(", ")}`);
     return tier;
   }));
   // The runtime takes the first tier that the machine can run, so the order is that of the table.

@@ -10,7 +10,7 @@ import { type Dim, evaluateDim, isDim } from "./dim.ts";
 import { roundTo } from "./host.ts";
 import { type Iteration, Memory } from "./interpret-memory.ts";
 import type { Func, Op, Region, Value } from "./module.ts";
-import { printType, type ScalarDType, type ScalarType } from "./type.ts";
+import type { ScalarDType } from "./type.ts";
 
 export type Cell = number | readonly number[] | Memory;
 

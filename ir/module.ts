@@ -32,7 +32,10 @@ export interface Op {
   readonly results: readonly Value[];
   readonly attrs: Attrs;
   readonly regions: readonly Region[];
-  /** From the call site outward to the definition: the source that this op came from, innermost first. */
+  /**
+   * The source that this op came from: the innermost frame of the user's own files, then its callers, then the frames
+   * of the library, innermost first too.
+   */
   readonly spans: readonly Span[];
 }
 

@@ -1,7 +1,7 @@
 /** Layers as functions in the DSL: parameters come in as tensors and nothing is kept. */
 
 import { einsum } from "./create.ts";
-import type { Check, Dim, Good, MatMul, Reduce, Replace, Shape } from "./shape.ts";
+import type { Check, Dim, Good, MatMul, Replace, Shape } from "./shape.ts";
 import type { Float, Integer, Tensor } from "./tensor.ts";
 
 /**

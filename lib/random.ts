@@ -6,7 +6,7 @@
 
 import { concat, constant, full } from "./create.ts";
 import { primitive } from "./primitive.ts";
-import type { Dim, Repeated, Shape, Sizes } from "./shape.ts";
+import type { Dim, Shape, Sizes } from "./shape.ts";
 import type { Tensor } from "./tensor.ts";
 
 export type Key = Tensor<[2], "u32">;

@@ -14,7 +14,7 @@
 import { type Func, isKernel, type Op, type Region, type Value, visitOps } from "../ir/module.ts";
 import { isFloat } from "../ir/type.ts";
 import { mapModule } from "../ir/rewrite.ts";
-import { isPure } from "./effects.ts";
+import { isPure, storedBuffers } from "./effects.ts";
 import type { Pass } from "./pass.ts";
 
 export const hoist: Pass = {
@@ -23,12 +23,10 @@ export const hoist: Pass = {
 };
 
 function hoistFunction(func: Func): Func {
-  const stored = new Set<Value>();
+  const stored = storedBuffers(func);
   const counters = new Set<Value>();
   visitOps(func.body, (op) => {
-    const [buffer] = op.operands;
     const counter = op.regions[0]?.parameters[0];
-    if (op.name === "store" && buffer !== undefined) stored.add(buffer);
     if (op.name === "for" && counter !== undefined) counters.add(counter);
   });
   const isSafe = (op: Op): boolean => (op.name === "load" ? isSafeLoad(op, stored, counters) : isPure(op) && cannotTrap(op));

@@ -13,8 +13,6 @@ export interface Limits {
   readonly vectorBytes: number;
   /** Vector registers that a register block may use. */
   readonly vectorRegisters: number;
-  /** Bytes that one thread can keep close: half of its second-level cache. */
-  readonly cacheBytes: number;
   /** Bytes of scratch memory that one grid item may have for one value. */
   readonly scratchBytes: number;
   /** Buffers that one kernel may use. */
@@ -25,7 +23,7 @@ export interface Limits {
   readonly flags: readonly string[];
 }
 
-const x86 = { target: "cpu", cacheBytes: 512 * 1024, scratchBytes: 32 * 1024, buffers: 64 } as const;
+const x86 = { target: "cpu", scratchBytes: 32 * 1024, buffers: 64 } as const;
 
 /**
  * Integers wrap; a product and a sum are never joined behind our back (-ffp-contract=off), so that fused multiply-add
@@ -53,7 +51,6 @@ export const cpuTiers: readonly Limits[] = [
   },
   {
     target: "cpu",
-    cacheBytes: 256 * 1024,
     scratchBytes: 32 * 1024,
     buffers: 64,
     tier: "cpu-arm64",
@@ -70,7 +67,6 @@ export const wgslBase: Limits = {
   target: "wgsl",
   vectorBytes: 0,
   vectorRegisters: 0,
-  cacheBytes: 16 * 1024,
   scratchBytes: 0,
   buffers: 8,
   requires: [],

@@ -5,7 +5,9 @@
  * says what is computed with parallel, reduce, scan and contract; the order is left to schedule.
  *
  * An element is computed where it is asked for: the element of a map op asks for elements of its operands, down to
- * loads of the kernel's inputs. So producers fold into consumers without any rule about pairs of ops.
+ * loads of the kernel's inputs. So producers fold into consumers without any rule about pairs of ops. Two things are
+ * stored on the way: what an op of kernel form writes by a body of its own, and expensive values of a row that a later
+ * stage needs again, which are kept in scratch memory (keep-values.ts).
  *
  *   %2: f32[N] = group %0, %1 { body(%a: f32[N], %b: f32[N]) { %c: f32[N] = add %a, %b  yield %c } }
  *

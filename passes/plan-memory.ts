@@ -9,39 +9,13 @@
 import type { Dim } from "../ir/dim.ts";
 import { at } from "../ir/expect.ts";
 import { type Func, type Module, type Op, type Region, Value } from "../ir/module.ts";
+import type { MemoryPlan, PlannedBuffer, PlannedStep } from "../ir/plan.ts";
 import { functionsOf } from "../ir/rewrite.ts";
 import { tensorTypeOf } from "../ir/type-of.ts";
 import { bytesOf, printType, type TensorType } from "../ir/type.ts";
 import { elementCount, mulDims, sameDim } from "../ir/dim.ts";
 import type { ConstantPool } from "./constant-pool.ts";
 import { replacesElements } from "./in-place.ts";
-
-export interface MemoryPlan {
-  readonly buffers: readonly PlannedBuffer[];
-  readonly steps: readonly PlannedStep[];
-  /** The buffer of each result of the function. */
-  readonly results: readonly number[];
-}
-
-export interface PlannedBuffer {
-  readonly type: TensorType;
-  readonly role: BufferRole;
-}
-
-export type BufferRole =
-  | { readonly kind: "parameter"; readonly leaf: number }
-  /** `reuses` is a donated parameter that nothing reads once this is written. */
-  | { readonly kind: "result"; readonly reuses: number | undefined }
-  | { readonly kind: "temporary"; readonly first: number; readonly last: number }
-  | { readonly kind: "alias"; readonly of: number }
-  /** Position in the pool. */
-  | { readonly kind: "constant"; readonly offset: number };
-
-export type PlannedStep =
-  | { readonly kind: "launch"; readonly kernel: string; readonly buffers: readonly number[] }
-  | { readonly kind: "copy"; readonly from: number; readonly to: number }
-  | { readonly kind: "if"; readonly condition: number; readonly then: readonly PlannedStep[]; readonly otherwise: readonly PlannedStep[] }
-  | { readonly kind: "loop"; readonly head: readonly PlannedStep[]; readonly condition: number; readonly body: readonly PlannedStep[] };
 
 /** `donated` holds positions of parameters whose memory results may take; long constants are added to the pool. */
 export function planMemory(module: Module, func: Func, donated: ReadonlySet<number>, constants: ConstantPool): MemoryPlan {

@@ -22,7 +22,7 @@ import { isPure } from "./effects.ts";
 import { arithmeticIdentities } from "./identities/arithmetic.ts";
 import { contractIdentities } from "./identities/contract.ts";
 import { type Candidate, constantValue, type Identities, type Identity, type Simplifier, splatValue } from "./identities/identity.ts";
-import { counterBounds, indexIdentities } from "./identities/index.ts";
+import { counterBounds, indexIdentities } from "./identities/index-arithmetic.ts";
 import { shapeIdentities } from "./identities/shape.ts";
 import type { Pass } from "./pass.ts";
 

@@ -14,7 +14,7 @@ import { isLinearIn, type TransposeRule } from "../ir/op.ts";
 import { findRecord } from "../ir/ops/table.ts";
 import { createRewriter, usedValues } from "../ir/rewrite.ts";
 import { tensorTypeOf } from "../ir/type-of.ts";
-import { printType, sameType, type TensorType } from "../ir/type.ts";
+import { printType, sameType } from "../ir/type.ts";
 import { isDifferentiable, type PushedForward, pushForward, zeros } from "./linearize.ts";
 
 export interface PulledBack {

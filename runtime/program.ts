@@ -79,7 +79,7 @@ export interface BufferSpec {
     | { readonly kind: "result"; readonly reuses?: number }
     /** Lives in the call's arena from step `first` to step `last`, both included, counted over `steps` depth first. */
     | { readonly kind: "temporary"; readonly first: number; readonly last: number }
-    /** The same memory as an earlier buffer (a temporary written in place, a reshape). */
+    /** The same memory as an earlier buffer under another shape: a reshape. */
     | { readonly kind: "alias"; readonly of: number }
     /** Bytes at an offset in the package's constants file; never written. */
     | { readonly kind: "constant"; readonly offset: number };
@@ -94,7 +94,7 @@ export interface KernelSpec {
   readonly work: Formula;
   /** The source lines that this kernel came from, innermost first, for messages: "model.ts:11:12". */
   readonly sources: readonly string[];
-  /** What it does, in a few words made of op names: "dot_general + add + max". */
+  /** What it does, in a few words made of op names: "dot_general + add + select". */
   readonly summary: string;
 }
 

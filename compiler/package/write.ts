@@ -22,8 +22,8 @@ export async function writePackage(
   const pending = await createPendingFolder(out);
   try {
     for (const file of contents) await pending.write(file);
-    const levels = compilation.tiers.map((tier) => tier.name.replace(/^cpu-(x86-64-)?/, "")).join(", ");
-    await progress.phase(`cc ${levels}`, () => compileTiers(pending.path, compilation.tiers));
+    const tiers = compilation.tiers.map((tier) => tier.name.replace(/^cpu-(x86-64-)?/, "")).join(", ");
+    await progress.phase(`cc ${tiers}`, () => compileTiers(pending.path, compilation.tiers));
     await progress.phase("write", () => pending.publish());
   } catch (error) {
     await pending.discard();

@@ -5,12 +5,12 @@
 
 import type { Builder } from "../builder.ts";
 import { namedDim } from "../dim.ts";
-import { at, present } from "../expect.ts";
+import { at } from "../expect.ts";
 import type { Value } from "../module.ts";
 import { type OpRecord, TypeFault } from "../op.ts";
 import { type DType, isFloat, type TensorType, tensorType } from "../type.ts";
 import { axisAttr, fact, tensorAt } from "./check.ts";
-import { accumulatorOf, highestOf, lowestOf } from "./limits.ts";
+import { accumulatorOf, highestOf, lowestOf } from "./dtype-ranges.ts";
 import { floatSamples } from "./make-rules.ts";
 import { elementAt, operandAt, tabulate } from "./tabulate.ts";
 
@@ -63,9 +63,9 @@ function argReduction(
         const accumulator = accumulatorOf(dtype);
         return [accumulator === dtype ? value : b.cast(value, { dtype: accumulator }), b.cast(position, { dtype: "i32" })];
       },
-      combine: (b, [leftValue, leftPosition], [rightValue, rightPosition]) => {
-        const [left, right] = [present(leftValue, "a tuple is a value and a position"), present(rightValue, "a tuple is a value and a position")];
-        const [leftAt, rightAt] = [present(leftPosition, "a tuple is a value and a position"), present(rightPosition, "a tuple is a value and a position")];
+      combine: (b, leftPair, rightPair) => {
+        const [left, right] = [at(leftPair, 0), at(rightPair, 0)];
+        const [leftAt, rightAt] = [at(leftPair, 1), at(rightPair, 1)];
         const isEarlier = b.lt(leftAt, rightAt);
         const takesLeft = chooseLeft(b, left, right, isEarlier, isBetter);
         return [b.select(takesLeft, left, right), b.select(takesLeft, leftAt, rightAt)];

@@ -135,7 +135,8 @@ function fusedScalar(dtype: ScalarDType, x: number, y: number, z: number): numbe
   switch (dtype) {
     case "f64": return fusedMultiplyAdd(x, y, z);
     case "f32": return fusedMultiplyAddToFloat(x, y, z);
-    // The sum of a product of 22 bits in a double is rounded so far down that rounding again does no harm but in rare ties.
+    // A product of two f16 (22 bits) or two bf16 (16 bits) is exact in a double; its sum with z is rounded twice, to 53
+    // bits here and to the dtype by who called, which differs from rounding once only in rare ties.
     default: return x * y + z;
   }
 }

@@ -9,7 +9,7 @@ import { type Cast, type ElementwiseRecord, type Sample, TypeFault } from "../op
 import { bytesOf, type DType, isFloat, isInteger, type ScalarDType, scalarType, tensorType, type Type } from "../type.ts";
 import { fact, scalarDTypeAttr } from "./check.ts";
 import { oneType, tabulateFlat, withDType } from "./make-elementwise.ts";
-import { highestOf, lowestOf } from "./limits.ts";
+import { highestOf, lowestOf } from "./dtype-ranges.ts";
 import { operandAt } from "./tabulate.ts";
 
 type CastCall = (x: Value, attrs: { readonly dtype: ScalarDType }) => Value;

@@ -11,7 +11,7 @@ import type { Attrs, Value } from "../module.ts";
 import { type Contraction, type OpRecord, type Sample, TypeFault } from "../op.ts";
 import { type DType, type TensorType, tensorType } from "../type.ts";
 import { expectAxis, expectOperandCount, fact, integersAttr, tensorAt } from "./check.ts";
-import { accumulatorOf } from "./limits.ts";
+import { accumulatorOf } from "./dtype-ranges.ts";
 import { elementAt, operandAt, tabulate } from "./tabulate.ts";
 
 export interface DotGeneralAttrs extends Attrs, Contraction {

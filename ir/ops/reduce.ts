@@ -11,7 +11,7 @@ import type { Attrs, Value } from "../module.ts";
 import { type ComputeContext, type Derivative, type OpRecord, type Sample, TypeFault } from "../op.ts";
 import { type DType, isFloat, type TensorType, tensorType } from "../type.ts";
 import { axesAttr, fact, integersAttr, tensorAt } from "./check.ts";
-import { accumulatorOf, highestOf, lowestOf } from "./limits.ts";
+import { accumulatorOf, highestOf, lowestOf } from "./dtype-ranges.ts";
 import { floatSamples, linearRule, splat } from "./make-rules.ts";
 import { elementAt, operandAt, tabulate } from "./tabulate.ts";
 

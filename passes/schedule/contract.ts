@@ -10,6 +10,7 @@
 
 import type { Builder } from "../../ir/builder.ts";
 import { ceilDivDims, type Dim, floorDivDims, minDims, mulDims, subDims } from "../../ir/dim.ts";
+import { at, only } from "../../ir/expect.ts";
 import type { Region, Value } from "../../ir/module.ts";
 import { delinearize } from "../../ir/ops/indexing.ts";
 import type { ContractAttrs } from "../../ir/ops/kernel.ts";
@@ -161,10 +162,10 @@ function sumTile(b: Builder, { attrs, left, right }: ContractionParts, tile: Til
       if (packed !== undefined) return b.load(packed, [...batch, panel, step, b.index(offset)], { lanes });
       const base = offset === 0 ? firstColumn : b.add(firstColumn, offset);
       const parameters = [...batch, step].map((value): Lanes => ({ kind: "uniform", value }));
-      return single(vectorize(b, right, [...parameters, { kind: "ramp", base }], lanes));
+      return only(vectorize(b, right, [...parameters, { kind: "ramp", base }], lanes));
     });
     return rowIndices.flatMap((row, position) => {
-      const factor = b.splat(single(inlineRegion(b, left, [...batch, row, step])), { lanes });
+      const factor = b.splat(only(inlineRegion(b, left, [...batch, row, step])), { lanes });
       return columns.map((column, i) => multiplyAdd(b, factor, column, at(totals, position * vectors + i)));
     });
   });
@@ -249,14 +250,4 @@ export function isMultiple(dim: Dim, factor: number): boolean {
 
 function range(count: number): readonly number[] {
   return Array.from({ length: count }, (_, position) => position);
-}
-
-function single(values: readonly Value[]): Value {
-  return at(values, 0);
-}
-
-function at<T>(items: readonly T[], position: number): T {
-  const item = items.at(position);
-  if (item === undefined) throw new RangeError(`there is no item ${position} of ${items.length}`);
-  return item;
 }

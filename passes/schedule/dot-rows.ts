@@ -7,12 +7,14 @@
  */
 
 import type { Builder } from "../../ir/builder.ts";
+import { at, only } from "../../ir/expect.ts";
 import type { Value } from "../../ir/module.ts";
 import { inlineRegion } from "../../ir/rewrite.ts";
 import { scalarType } from "../../ir/type.ts";
 import { type ContractionParts, multiplyAdd, rowsOf, type Tile, when } from "./contract.ts";
 import { localityAlong } from "./locality.ts";
-import { foldLanes, restOf, serialLoop } from "./loops.ts";
+import { foldLanes, restOf } from "./lanes.ts";
+import { serialLoop } from "./loops.ts";
 import { type Lanes, vectorize } from "./vectorize.ts";
 
 /** Whether both operands move to the next element with the index of the sum. */
@@ -35,29 +37,24 @@ export function dotRows(b: Builder, parts: ContractionParts, tile: Tile, batch: 
   const rest = restOf(b, b.index(0), end, lanes, typeof k !== "number" || k % lanes !== 0);
   serialLoop(b, start, stop, 1, [], (column) => {
     const vectors = serialLoop(b, b.index(0), rest, lanes, rows.map(() => zeros), (base, totals) => {
-      const [factor] = vectorize(b, right, [...uniform(batch), { kind: "ramp", base }, { kind: "uniform", value: column }], lanes);
+      const factor = only(vectorize(b, right, [...uniform(batch), { kind: "ramp", base }, { kind: "uniform", value: column }], lanes));
       return rows.map((row, i) => {
-        const [other] = vectorize(b, left, [...uniform([...batch, row]), { kind: "ramp", base }], lanes);
-        return multiplyAdd(b, required(other), required(factor), required(totals[i]));
+        const other = only(vectorize(b, left, [...uniform([...batch, row]), { kind: "ramp", base }], lanes));
+        return multiplyAdd(b, other, factor, at(totals, i));
       });
     });
-    const folded = vectors.map((vector) => required(foldLanes(b, [vector], add)[0]));
+    const folded = vectors.map((vector) => only(foldLanes(b, [vector], add)));
     const sums = serialLoop(b, rest, end, 1, rows.map(() => zero), (step, totals) => {
-      const [factor] = inlineRegion(b, right, [...batch, step, column]);
-      return rows.map((row, i) => multiplyAdd(b, required(inlineRegion(b, left, [...batch, row, step])[0]), required(factor), required(totals[i])));
+      const factor = only(inlineRegion(b, right, [...batch, step, column]));
+      return rows.map((row, i) => multiplyAdd(b, only(inlineRegion(b, left, [...batch, row, step])), factor, at(totals, i)));
     });
     rows.forEach((_, position) => {
       const row = position === 0 ? firstRow : b.add(firstRow, position);
-      const total = b.add(required(folded[position]), required(sums[position]));
+      const total = b.add(at(folded, position), at(sums, position));
       const store = (): void => void inlineRegion(b, epilogue, [...batch, row, column, total]);
       if (position === 0) store();
       else when(b, b.lt(row, b.index(m)), store);
     });
     return [];
   });
-}
-
-function required<T>(item: T | undefined): T {
-  if (item === undefined) throw new RangeError("an item is missing");
-  return item;
 }

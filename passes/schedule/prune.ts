@@ -3,8 +3,10 @@
  */
 
 import { buildFunction } from "../../ir/builder.ts";
+import { at } from "../../ir/expect.ts";
 import { type Func, type Value, visitOps } from "../../ir/module.ts";
 import { inlineRegion } from "../../ir/rewrite.ts";
+import { storedBuffers } from "../effects.ts";
 
 export interface PrunedKernel {
   readonly kernel: Func;
@@ -14,11 +16,9 @@ export interface PrunedKernel {
 
 export function pruneInputs(func: Func): PrunedKernel {
   const used = new Set<Value>();
-  const written = new Set<Value>();
+  const written = storedBuffers(func);
   visitOps(func.body, (op) => {
     for (const operand of op.operands) used.add(operand);
-    const [buffer] = op.operands;
-    if (op.name === "store" && buffer !== undefined) written.add(buffer);
   });
   const { parameters } = func.body;
   const kept = parameters.flatMap((parameter, position) => (used.has(parameter) || written.has(parameter) ? [position] : []));
@@ -29,10 +29,4 @@ export function pruneInputs(func: Func): PrunedKernel {
     // A parameter that nothing reads stands for itself: no op of the new body refers to it.
     inlineRegion(b, func.body, parameters.map((parameter, position) => buffers[kept.indexOf(position)] ?? parameter)));
   return { kernel, inputs };
-}
-
-function at<T>(items: readonly T[], position: number): T {
-  const item = items[position];
-  if (item === undefined) throw new RangeError(`there is no item ${position} of ${items.length}`);
-  return item;
 }

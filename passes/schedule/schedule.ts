@@ -9,9 +9,10 @@ import { type Func, isKernel, type Module, type Value } from "../../ir/module.ts
 import { functionsOf, rewriteFunction } from "../../ir/rewrite.ts";
 import type { Limits } from "../limits.ts";
 import type { Pass } from "../pass.ts";
-import { scheduleCpu, type ScheduledKernel } from "./cpu.ts";
+import { scheduleCpu } from "./cpu.ts";
 import { pruneInputs, type PrunedKernel } from "./prune.ts";
 import { scheduleThreads } from "./threads.ts";
+import type { ScheduledKernel } from "./tiles.ts";
 
 export const schedule: Pass = {
   name: "schedule",

@@ -15,7 +15,7 @@ const template = fixture("build");
 describe("tsdlc build", function () {
   this.slow(10_000);
 
-  it("writes a package with types, comments and kernels for each level", () =>
+  it("writes a package with types, comments and kernels for each tier", () =>
     withFolder(template, (folder) => {
       const { stdout, stderr } = succeed(["build", "model.ts", "--out", "dist/my-net"], folder);
       assert.equal(stdout, "built dist/my-net: predict, classify, shift\n");

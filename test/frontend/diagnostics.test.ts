@@ -33,7 +33,7 @@ describe("diagnostics", () => {
   });
 
   it("are coloured only when asked", () => {
-    const rendered = renderDiagnostic(diagnostic({ help: "do this" }), { source, colors: true });
+    const rendered = renderDiagnostic(diagnostic({ help: "do this" }), { source, colours: true });
     assert.match(rendered, /\u001b\[3[0-9]m/);
     assert.doesNotMatch(new DiagnosticsError([diagnostic({ help: "do this" })]).message, /\u001b/);
   });
