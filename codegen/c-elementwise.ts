@@ -6,6 +6,7 @@
  */
 
 import { bytesOf, isFloat, type ScalarDType, type ScalarType, scalarType } from "../ir/type.ts";
+import { roundingHalves } from "./c-half.ts";
 import { cTypeName, laneBytes } from "./c-types.ts";
 import { type VectorFunction, vectorFunction } from "./c-vector-functions.ts";
 import type { Definition, ElementwiseCall, ElementwiseName, Spelling, Use } from "./target.ts";
@@ -252,7 +253,7 @@ function shift(operator: "<<" | ">>"): Spelling {
   };
 }
 
-export const cElementwise: Readonly<Record<ElementwiseName, Spelling>> = {
+const spellings: Readonly<Record<ElementwiseName, Spelling>> = {
   add: infix("+"),
   sub: infix("-"),
   mul: infix("*"),
@@ -295,3 +296,7 @@ export const cElementwise: Readonly<Record<ElementwiseName, Spelling>> = {
   tanh: libm("tanh"),
   erf: libm("erf"),
 };
+
+export const cElementwise: Readonly<Record<ElementwiseName, Spelling>> = Object.fromEntries(
+  Object.entries(spellings).map(([name, spelling]) => [name, roundingHalves(name, spelling)]),
+) as Record<ElementwiseName, Spelling>;

@@ -7,14 +7,16 @@
  */
 
 import { type Dim, foldDim } from "../ir/dim.ts";
+import { roundTo } from "../ir/host.ts";
 import { bytesOf, isFloat, type BufferType, type ScalarDType, type ScalarType, scalarType } from "../ir/type.ts";
 import { cElementwise } from "./c-elementwise.ts";
+import { isHalf, narrowFunction, widenFunction } from "./c-half.ts";
 import { cNames, cTypeName } from "./c-types.ts";
 import type { Definition, Target, Use } from "./target.ts";
 
-/** The C type of one element in memory: a bool is a byte. */
+/** The C type of one element in memory: a bool is a byte, f16 and bf16 are their bits. */
 function memoryName(memory: BufferType): string {
-  return memory.dtype === "bool" ? "uint8_t" : cNames[memory.dtype];
+  return memory.dtype === "bool" ? "uint8_t" : isHalf(memory.dtype) ? "uint16_t" : cNames[memory.dtype];
 }
 
 /** How a vector stands in memory: anywhere its elements may, over any type; a bool is a byte. */
@@ -36,17 +38,28 @@ function rampFunction(type: ScalarType): Definition {
   return { name, text: (use) => `static inline ${cTypeName(type, use)} ${name}(${cNames[type.dtype]} start) { return (${cTypeName(type, use)}){${lanes}}; }` };
 }
 
+/** The value of one element of memory. */
+function spellElement({ dtype }: BufferType, element: string, use: Use): string {
+  if (dtype === "bool") return `${element} != 0`;
+  return isHalf(dtype) ? `${use(widenFunction(dtype, 1))}(${element})` : element;
+}
+
+/** What one element of memory becomes. */
+function spellStored({ dtype }: BufferType, value: string, use: Use): string {
+  return isHalf(dtype) ? `${use(narrowFunction(dtype, 1))}(${value})` : value;
+}
+
 function gatherFunction(memory: BufferType, result: ScalarType): Definition {
   const name = `gather_${result.dtype}x${result.lanes}`;
-  const read = result.dtype === "bool" ? "-(memory[offset[lane]] != 0)" : "memory[offset[lane]]";
   return {
     name,
     text: (use) => {
       const type = cTypeName(result, use);
       const offsets = cTypeName(scalarType("index", result.lanes), use);
+      const read = spellElement(memory, "memory[offset[lane]]", use);
       return `static inline ${type} ${name}(const ${memoryName(memory)} *memory, ${offsets} offset) {
   ${type} result;
-  for (int lane = 0; lane < ${result.lanes}; lane++) result[lane] = ${read};
+  for (int lane = 0; lane < ${result.lanes}; lane++) result[lane] = ${result.dtype === "bool" ? `-(${read})` : read};
   return result;
 }`;
     },
@@ -55,11 +68,10 @@ function gatherFunction(memory: BufferType, result: ScalarType): Definition {
 
 function scatterFunction(memory: BufferType, type: ScalarType): Definition {
   const name = `scatter_${type.dtype}x${type.lanes}`;
-  const written = type.dtype === "bool" ? "value[lane] != 0" : "value[lane]";
   return {
     name,
     text: (use) => `static inline void ${name}(${memoryName(memory)} *memory, ${cTypeName(scalarType("index", type.lanes), use)} offset, ${cTypeName(type, use)} value) {
-  for (int lane = 0; lane < ${type.lanes}; lane++) memory[offset[lane]] = ${written};
+  for (int lane = 0; lane < ${type.lanes}; lane++) memory[offset[lane]] = ${type.dtype === "bool" ? "value[lane] != 0" : spellStored(memory, "value[lane]", use)};
 }`,
   };
 }
@@ -83,7 +95,8 @@ function laneSliceFunction(type: ScalarType, start: number, result: ScalarType):
 }
 
 /** A number as C spells it, with a suffix that keeps it from being widened. */
-function literal(dtype: ScalarDType, value: number): string {
+function literal(dtype: ScalarDType, given: number): string {
+  const value = isHalf(dtype) ? roundTo(dtype, given) : given;
   if (!isFloat(dtype)) {
     if (dtype === "bool") return value === 0 ? "0" : "1";
     if (dtype === "u32") return `${value}u`;
@@ -136,15 +149,17 @@ export const cTarget: Target = {
     "}",
   ],
   load: (buffer, memory, offset, result, use) => {
-    if (result.lanes === 1) return memory.dtype === "bool" ? `${buffer}[${offset}] != 0` : `${buffer}[${offset}]`;
+    if (result.lanes === 1) return spellElement(memory, `${buffer}[${offset}]`, use);
     const value = `*(const ${use(memoryVectorType(memory, result.lanes))} *)(${buffer} + ${offset})`;
     const type = cTypeName(result, use);
+    if (isHalf(memory.dtype)) return `${use(widenFunction(memory.dtype, result.lanes))}(${value})`;
     return memory.dtype === "bool" ? `__builtin_convertvector(${value}, ${type}) != 0` : `(${type})${value}`;
   },
   store: (buffer, memory, offset, value, type, use) => {
-    if (type.lanes === 1) return `${buffer}[${offset}] = ${value};`;
+    if (type.lanes === 1) return `${buffer}[${offset}] = ${spellStored(memory, value, use)};`;
     const vector = use(memoryVectorType(memory, type.lanes));
-    const stored = memory.dtype === "bool" ? `__builtin_convertvector(${value} & 1, ${vector})` : `(${vector})${value}`;
+    const narrowed = isHalf(memory.dtype) ? `${use(narrowFunction(memory.dtype, type.lanes))}(${value})` : value;
+    const stored = memory.dtype === "bool" ? `__builtin_convertvector(${value} & 1, ${vector})` : `(${vector})${narrowed}`;
     return `*(${vector} *)(${buffer} + ${offset}) = ${stored};`;
   },
   gather: (buffer, memory, offsets, result, use) => `${use(gatherFunction(memory, result))}(${buffer}, ${offsets})`,

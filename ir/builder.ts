@@ -62,10 +62,7 @@ export function buildFunction(
 }
 
 export function createBuilder(functions: (name: string) => Func | undefined = () => undefined): Builder {
-  const core = new RegionBuilder(functions);
-  const methods: Record<string, (...args: unknown[]) => unknown> = {};
-  for (const [key, record] of Object.entries(opTable)) methods[key] = methodOf(core, textName(key), record);
-  return Object.assign(core, methods) as unknown as Builder;
+  return new RegionBuilder(functions) as BuilderCore as Builder;
 }
 
 class RegionBuilder implements BuilderCore {
@@ -132,17 +129,19 @@ class RegionBuilder implements BuilderCore {
   }
 }
 
-function methodOf(core: BuilderCore, name: string, record: OpRecord): (...args: unknown[]) => unknown {
+for (const [key, record] of Object.entries(opTable)) Object.defineProperty(RegionBuilder.prototype, key, { value: methodOf(textName(key), record) });
+
+function methodOf(name: string, record: OpRecord): (this: BuilderCore, ...args: unknown[]) => unknown {
   const isVariadic = record.operands.at(-1)?.startsWith("...") ?? false;
   const fixed = isVariadic ? record.operands.length - 1 : record.operands.length;
   const hasOneResult = record.results.length === 1 && !(record.results[0]?.startsWith("...") ?? false);
-  return (...args) => {
+  return function (...args) {
     const given = args.slice(0, fixed) as (Value | number)[];
     if (isVariadic) given.push(...(args[fixed] as readonly Value[]));
     const rest = args.slice(fixed + (isVariadic ? 1 : 0));
     const attrs = (rest[0] ?? {}) as Attrs;
     const regions = (rest[1] ?? []) as readonly Region[];
-    const results = core.op(name, isElementwise(record) ? withConstants(core, given) : (given as Value[]), attrs, regions);
+    const results = this.op(name, isElementwise(record) ? withConstants(this, given) : (given as Value[]), attrs, regions);
     return hasOneResult ? only(results) : results;
   };
 }

@@ -92,7 +92,7 @@ export function ceilDivDims(left: Dim, right: number): Dim {
 }
 
 export function sameDim(left: Dim, right: Dim): boolean {
-  return printDim(left) === printDim(right);
+  return typeof left === "number" || typeof right === "number" ? left === right : left.key === right.key;
 }
 
 export function sameShape(left: readonly Dim[], right: readonly Dim[]): boolean {

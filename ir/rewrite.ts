@@ -48,8 +48,9 @@ export function mapModule(module: Module, change: (func: Func) => Func): Module 
 
 /** The functions of a module by name, as builders and rewrites ask for them. */
 export function functionsOf(module: Module): (name: string) => Func | undefined {
-  const byName = new Map(module.functions.map((func) => [func.name, func]));
-  return (name) => byName.get(name);
+  // Made when first asked: most functions call none.
+  let byName: ReadonlyMap<string, Func> | undefined;
+  return (name) => (byName ??= new Map(module.functions.map((func) => [func.name, func]))).get(name);
 }
 
 export function createRewriter(b: Builder, rule: RewriteRule): Rewriter {

@@ -55,7 +55,12 @@ export function bufferType(space: Space, dtype: DType, shape: readonly Dim[]): B
 export const indexType: ScalarType = scalarType("index");
 
 export function sameType(left: Type, right: Type): boolean {
-  return printType(left) === printType(right);
+  if (left === right) return true;
+  switch (left.kind) {
+    case "tensor": return right.kind === "tensor" && left.dtype === right.dtype && sameShape(left.shape, right.shape);
+    case "scalar": return right.kind === "scalar" && left.dtype === right.dtype && left.lanes === right.lanes;
+    case "buffer": return right.kind === "buffer" && left.space === right.space && left.dtype === right.dtype && sameShape(left.shape, right.shape);
+  }
 }
 
 export function sameTensorShape(left: TensorType, right: TensorType): boolean {

@@ -59,7 +59,6 @@ export function verify(module: Module, level?: Level): void {
 
 interface Context {
   readonly func: Func;
-  readonly names: ReadonlyMap<Value, string>;
   readonly functions: (name: string) => Func | undefined;
   /** In the whole module. */
   readonly defined: Set<Value>;
@@ -67,7 +66,7 @@ interface Context {
 }
 
 function verifyFunction(func: Func, functions: (name: string) => Func | undefined, defined: Set<Value>): void {
-  const context: Context = { func, names: nameValues(func), functions, defined, level: isKernel(func) ? "kernel" : "tensor" };
+  const context: Context = { func, functions, defined, level: isKernel(func) ? "kernel" : "tensor" };
   const { parameters } = func.body;
   if (func.parameterNames.length !== parameters.length) {
     throw fault(context, `it has ${parameters.length} parameters and ${func.parameterNames.length} names for them`);
@@ -80,17 +79,18 @@ function verifyFunction(func: Func, functions: (name: string) => Func | undefine
   verifyRegion(context, func.body, new Set(), undefined);
 }
 
-/** `visible` are the values of the regions around; what this region defines is added to a copy. */
-function verifyRegion(context: Context, region: Region, around: ReadonlySet<Value>, owner: Op | undefined): void {
-  const visible = new Set(around);
+/** `visible` are the values of the regions around; what this region defines is added to them, and leaves them at its end. */
+function verifyRegion(context: Context, region: Region, visible: Set<Value>, owner: Op | undefined): void {
+  const own: Value[] = [];
   const define = (value: Value, op: Op | undefined): void => {
     if (context.defined.has(value)) throw fault(context, "a value is defined twice", op);
     context.defined.add(value);
     visible.add(value);
+    own.push(value);
   };
   const use = (value: Value, what: string, op: Op | undefined): void => {
     if (visible.has(value)) return;
-    const name = context.names.get(value);
+    const name = nameValues(context.func).get(value);
     const why = name === undefined ? "is not defined in this function" : "is not defined before it, in its region or one around it";
     throw fault(context, `${what} (${name ?? "%?"}: ${printType(value.type)}) ${why}`, op);
   };
@@ -105,6 +105,7 @@ function verifyRegion(context: Context, region: Region, around: ReadonlySet<Valu
     op.results.forEach((result) => define(result, op));
   }
   region.yields.forEach((value, i) => use(value, owner === undefined ? `result ${i}` : `yield ${i}`, owner));
+  for (const value of own) visible.delete(value);
 }
 
 function recordOf(context: Context, op: Op): OpRecord {
@@ -124,8 +125,9 @@ function verifyAttrs(context: Context, op: Op, record: OpRecord): void {
 
 /** Why a value cannot stand in text and be read back; undefined if it can. */
 function impurity(value: unknown, holdsDims: boolean): string | undefined {
+  if (typeof value === "number") return undefined;
   if (Array.isArray(value)) return value.map((item) => impurity(item, holdsDims)).find((reason) => reason !== undefined);
-  if (isDim(value)) return holdsDims || typeof value === "number" ? undefined : "holds a dim, and the op's record does not say so";
+  if (isDim(value)) return holdsDims ? undefined : "holds a dim, and the op's record does not say so";
   if (typeof value === "boolean" || typeof value === "string") return holdsDims ? `holds a ${typeof value} instead of a dim` : undefined;
   return `is ${value === undefined ? "undefined" : `of type ${typeof value}`}, not plain data`;
 }
@@ -143,14 +145,14 @@ function verifyRegionCount(context: Context, op: Op, record: OpRecord): void {
 function verifyTypes(context: Context, op: Op, record: OpRecord): void {
   const callee = typeof op.attrs["callee"] === "string" ? context.functions(op.attrs["callee"]) : undefined;
   const inferred = inferTypes(context, op, record, callee);
-  const declared = op.results.map(({ type }) => type);
-  const same = inferred.length === declared.length && inferred.every((type, i) => declared[i] !== undefined && sameType(type, declared[i]));
-  if (!same) throw fault(context, `its results are declared (${printTypes(declared)}), and follow as (${printTypes(inferred)})`, op);
-  for (const type of [...declared, ...op.regions.flatMap((region) => region.parameters.map((parameter) => parameter.type))]) {
-    if ((type.kind === "tensor") !== (context.level === "tensor")) {
-      throw fault(context, `a value of ${printType(type)} cannot stand in a function of ${context.level} level`, op);
-    }
-  }
+  const same = inferred.length === op.results.length && op.results.every(({ type }, i) => inferred[i] !== undefined && sameType(type, inferred[i]));
+  if (!same) throw fault(context, `its results are declared (${printTypes(op.results.map(({ type }) => type))}), and follow as (${printTypes(inferred)})`, op);
+  for (const result of op.results) verifyLevel(context, result.type, op);
+  for (const region of op.regions) for (const parameter of region.parameters) verifyLevel(context, parameter.type, op);
+}
+
+function verifyLevel({ func, level }: Context, type: Type, op: Op): void {
+  if ((type.kind === "tensor") !== (level === "tensor")) throw fault({ func }, `a value of ${printType(type)} cannot stand in a function of ${level} level`, op);
 }
 
 function inferTypes(context: Context, op: Op, record: OpRecord, callee: Func | undefined): readonly Type[] {
@@ -184,8 +186,8 @@ function verifyCalls(module: Module): void {
   for (const func of module.functions) visit(func.name, []);
 }
 
-function fault(context: Context, rule: string, op?: Op): VerifyError {
-  return new VerifyError(context.func.name, rule, op === undefined ? undefined : printOp(op, context.names), op?.spans ?? []);
+function fault({ func }: Pick<Context, "func">, rule: string, op?: Op): VerifyError {
+  return new VerifyError(func.name, rule, op === undefined ? undefined : printOp(op, nameValues(func)), op?.spans ?? []);
 }
 
 function printTypes(types: readonly Type[]): string {

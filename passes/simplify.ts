@@ -95,8 +95,15 @@ function simplified(op: Candidate, s: Simplifier, b: Builder, known: Known): Val
   return value;
 }
 
+/** By op, each list made when first asked for. */
+const identities = new Map<string, readonly Identity[]>();
+
 function identitiesOf(name: string): readonly Identity[] {
-  return [foldConstants, ...tables.flatMap((table) => table[name] ?? [])];
+  const known = identities.get(name);
+  if (known !== undefined) return known;
+  const found = [foldConstants, ...tables.flatMap((table) => table[name] ?? [])];
+  identities.set(name, found);
+  return found;
 }
 
 /* ------------------------------------------------------------- constants */

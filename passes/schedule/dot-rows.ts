@@ -11,23 +11,17 @@ import { at, only } from "../../ir/expect.ts";
 import type { Value } from "../../ir/module.ts";
 import { inlineRegion } from "../../ir/rewrite.ts";
 import { scalarType } from "../../ir/type.ts";
-import { type ContractionParts, multiplyAdd, rowsOf, type Tile, when } from "./contract.ts";
-import { localityAlong } from "./locality.ts";
+import type { Tile } from "./choose-tile.ts";
+import { type ContractionParts, multiplyAdd, rowIndices } from "./contract.ts";
 import { foldLanes, restOf } from "./lanes.ts";
-import { serialLoop } from "./loops.ts";
+import { serialLoop, when } from "./loops.ts";
 import { type Lanes, vectorize } from "./vectorize.ts";
-
-/** Whether both operands move to the next element with the index of the sum. */
-export function isConsecutiveAlongSum({ left, right }: ContractionParts): boolean {
-  const [leftStep, rightStep] = [left.parameters.at(-1), right.parameters.at(-2)];
-  return leftStep !== undefined && rightStep !== undefined && localityAlong(left, leftStep) > 0 && localityAlong(right, rightStep) > 0;
-}
 
 /** The results of a tile's rows in the columns from `start` to `stop`. */
 export function dotRows(b: Builder, parts: ContractionParts, tile: Tile, batch: readonly Value[], firstRow: Value, start: Value, stop: Value): void {
   const { attrs: { m, k, dtype }, left, right, epilogue } = parts;
   const { lanes } = tile;
-  const rows = rowsOf(b, m, tile, firstRow);
+  const rows = rowIndices(b, m, tile.rows, firstRow);
   const uniform = (values: readonly Value[]): readonly Lanes[] => values.map((value) => ({ kind: "uniform", value }));
   const element = scalarType(dtype);
   const add = b.region([element, element], (pair) => b.op("add", pair));

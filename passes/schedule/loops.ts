@@ -62,3 +62,8 @@ export function grid(b: Builder, items: Dim, work: Dim, body: (item: Value) => v
   });
   b.for(b.index(0), b.index(items), b.index(1), [], { kind: "grid", work }, [region]);
 }
+
+/** if (condition) body. */
+export function when(b: Builder, condition: Value, body: () => void): void {
+  b.if(condition, {}, [b.region([], () => (body(), [])), b.region([], () => [])]);
+}

@@ -9,9 +9,11 @@ import type { Value } from "../../ir/module.ts";
 import { delinearize } from "../../ir/ops/indexing.ts";
 import { inlineRegion } from "../../ir/rewrite.ts";
 import { bufferType, type BufferType, scalarType } from "../../ir/type.ts";
-import { type ContractionParts, isMultiple, packedPanels, type Tile } from "./contract.ts";
+import { isMultiple, type Tile } from "./choose-tile.ts";
+import type { ContractionParts } from "./contract.ts";
 import { localityAlong } from "./locality.ts";
 import { grid, serialLoop, stripLoops } from "./loops.ts";
+import { packedPanels } from "./tile-contraction.ts";
 import { type Lanes, vectorize } from "./vectorize.ts";
 import { workOf } from "./work.ts";
 

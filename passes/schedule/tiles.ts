@@ -8,8 +8,10 @@ import type { Func, Value } from "../../ir/module.ts";
 import type { ContractAttrs } from "../../ir/ops/kernel.ts";
 import { inlineRegion, withOuter } from "../../ir/rewrite.ts";
 import { storedBuffers } from "../effects.ts";
-import { type ContractionParts, partsOf, type Tile, tileContraction } from "./contract.ts";
+import type { Tile } from "./choose-tile.ts";
+import { type ContractionParts, partsOf } from "./contract.ts";
 import { packedType, packRight } from "./pack.ts";
+import { tileContraction } from "./tile-contraction.ts";
 
 export interface ScheduledKernel {
   /** Kernels that run first; each makes one buffer, which is an input of the last, after its others. */

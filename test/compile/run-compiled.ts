@@ -8,6 +8,7 @@ import type { Signature } from "../../ir/signature.ts";
 import { compileModule } from "../../lib/compile.ts";
 import { cpuTiers } from "../../passes/limits.ts";
 import { device, loadPrograms, Tensor, tensor } from "tsdlc-runtime";
+import { decode } from "../../runtime/dtype.ts";
 import { compileText } from "tsdlc-runtime/toolchain";
 import { signatureOf } from "./signature-of.ts";
 
@@ -28,7 +29,11 @@ export async function compileForTest(module: Module, tier: string, signatures?: 
   return async (name, inputs) => {
     const run = functions[name];
     if (run === undefined) throw new Error(`there is no function ${name}`);
-    const results = run(...inputs.map(({ dtype, shape, data }) => tensor(data, shape, dtype))) as readonly Tensor[];
-    return Promise.all(results.map(async (result) => hostArray(result.dtype, result.shape, Array.from(await result.data() as ArrayLike<number>))));
+    // As numbers, because a HostArray holds some dtypes in another array than a tensor does.
+    const results = run(...inputs.map(({ dtype, shape, data }) => tensor(Array.from(data), shape, dtype))) as readonly Tensor[];
+    return Promise.all(results.map(async (result) => {
+      const data = await result.data();
+      return hostArray(result.dtype, result.shape, Array.from(data, (_, position) => decode(result.dtype, data, position)));
+    }));
   };
 }
