@@ -50,8 +50,14 @@ function laneByLane(scalar: Definition, call: ElementwiseCall): Definition {
   };
 }
 
-function laneLoop(scalar: Definition, { operands, result }: ElementwiseCall, use: Use): string {
+function laneLoop(scalar: Definition, { operands, type, result }: ElementwiseCall, use: Use): string {
   const value = `${use(scalar)}(${operands.map((_, i) => `${"xyz"[i]}[lane]`).join(", ")})`;
+  if (laneBytes(result.dtype) > laneBytes(type.dtype)) {
+    // GCC 12 fails inside (store_constructor) where such lanes are set one by one in a vector.
+    return `  union { ${cTypeName(scalarType(result.dtype), use)} lanes[${result.lanes}]; ${cTypeName(result, use)} vector; } result;
+  for (int lane = 0; lane < ${result.lanes}; lane++) result.lanes[lane] = ${value};
+  return result.vector;`;
+  }
   return `  ${cTypeName(result, use)} result;
   for (int lane = 0; lane < ${result.lanes}; lane++) result[lane] = ${result.dtype === "bool" ? `-(${value})` : value};
   return result;`;

@@ -76,18 +76,18 @@ function scatterFunction(memory: BufferType, type: ScalarType): Definition {
   };
 }
 
-function laneSliceFunction(type: ScalarType, start: number, result: ScalarType): Definition {
-  const name = `lanes_${start}_of_${type.dtype}x${type.lanes}_as_x${result.lanes}`;
-  const lanes = Array.from({ length: result.lanes }, (_, lane) => start + lane);
+function shuffleFunction(lanes: readonly number[], type: ScalarType, result: ScalarType): Definition {
+  const name = `shuffle_${type.dtype}x${type.lanes}_${lanes.join("_")}`;
   return {
     name,
     text: (use) => {
-      const part = cTypeName(result, use);
-      return `static inline ${part} ${name}(${cTypeName(type, use)} x) {
+      const [vector, part] = [cTypeName(type, use), cTypeName(result, use)];
+      const elements = lanes.map((lane) => (lane < type.lanes ? `x[${lane}]` : `y[${lane - type.lanes}]`));
+      return `static inline ${part} ${name}(${vector} x, ${vector} y) {
 #if __has_builtin(__builtin_shufflevector)
-  return __builtin_shufflevector(x, x, ${lanes.join(", ")});
+  return __builtin_shufflevector(x, y, ${lanes.join(", ")});
 #else
-  return (${part}){${lanes.map((lane) => `x[${lane}]`).join(", ")}};
+  return (${part}){${elements.join(", ")}};
 #endif
 }`;
     },
@@ -167,7 +167,7 @@ export const cTarget: Target = {
   splat: (value, result, use) => `${use(splatFunction(result))}(${value})`,
   ramp: (start, result, use) => `${use(rampFunction(result))}(${start})`,
   extract: (vector, lane) => `${vector}[${lane}]`,
-  laneSlice: (vector, start, type, result, use) => `${use(laneSliceFunction(type, start, result))}(${vector})`,
+  shuffle: (left, right, lanes, type, result, use) => `${use(shuffleFunction(lanes, type, result))}(${left}, ${right})`,
   alloc: (name, memory, elements) => `${memoryName(memory)} ${name}[${elements}] __attribute__((aligned(64)));`,
   loop: (kind, index, start, stop, step, body) => [
     ...(kind === "unroll" ? ["#pragma GCC unroll 65534"] : []),

@@ -75,8 +75,11 @@ class KernelEmitter {
       case "ramp": return this.#define(op, this.#target.ramp(this.#operand(op, 0), resultType(op), this.#use));
       case "extract":
         return this.#define(op, this.#target.extract(this.#operand(op, 0), Number(op.attrs["lane"]), scalarTypeOf(only(op.operands)), this.#use));
-      case "lane_slice":
-        return this.#define(op, this.#target.laneSlice(this.#operand(op, 0), Number(op.attrs["start"]), scalarTypeOf(only(op.operands)), resultType(op), this.#use));
+      case "shuffle": {
+        const [left, right] = [this.#operand(op, 0), this.#operand(op, 1)];
+        const lanes = op.attrs["lanes"] as readonly number[];
+        return this.#define(op, this.#target.shuffle(left, right, lanes, scalarTypeOf(at(op.operands, 0)), resultType(op), this.#use));
+      }
       case "alloc": return this.#alloc(op);
       case "for": return this.#for(op);
       case "if": return this.#if(op);

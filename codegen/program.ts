@@ -85,7 +85,7 @@ export function sourcesOf(func: Func): readonly string[] {
   return [...sources];
 }
 
-const plumbing = new Set(["constant", "dim", "load", "store", "splat", "ramp", "extract", "lane_slice", "for", "if", "alloc"]);
+const plumbing = new Set(["constant", "dim", "load", "store", "splat", "ramp", "extract", "shuffle", "for", "if", "alloc"]);
 
 /** The scalar ops of a kernel by name, each once. */
 export function summaryOf(func: Func): string {

@@ -69,7 +69,8 @@ export interface Target {
   splat(value: string, result: ScalarType, use: Use): string;
   ramp(start: string, result: ScalarType, use: Use): string;
   extract(vector: string, lane: number, type: ScalarType, use: Use): string;
-  laneSlice(vector: string, start: number, type: ScalarType, result: ScalarType, use: Use): string;
+  /** Lanes of two vectors of a type, counted through both. */
+  shuffle(left: string, right: string, lanes: readonly number[], type: ScalarType, result: ScalarType, use: Use): string;
   alloc(name: string, memory: BufferType, elements: string, use: Use): string;
   loop(kind: "serial" | "unroll", index: string, start: string, stop: string, step: string, body: readonly string[]): readonly string[];
   /** The loop over grid items, as the target is launched. */

@@ -88,7 +88,7 @@ export const wgslTarget: Target = {
   splat: noVectors,
   ramp: noVectors,
   extract: noVectors,
-  laneSlice: noVectors,
+  shuffle: noVectors,
   alloc: (name, memory, elements) => `var ${name}: array<${memoryName(memory)}, ${elements}>;`,
   loop: (_kind, index, start, stop, step, body) => [
     `for (var ${index} = ${start}; ${index} < ${stop}; ${index} += ${step}) {`,

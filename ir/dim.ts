@@ -99,6 +99,34 @@ export function sameShape(left: readonly Dim[], right: readonly Dim[]): boolean 
   return left.length === right.length && left.every((dim, axis) => sameDim(dim, right[axis] ?? -1));
 }
 
+/**
+ * Whether a dim is 0 or more whatever the sizes of its names are. A quotient that is taken away is at most what it
+ * divides, so that half of an axis is inside of it. False also where it is only not seen.
+ */
+export function isNeverNegative(dim: Dim): boolean {
+  const lost = termsOf(dim).filter(({ coefficient }) => coefficient < 0);
+  if (lost.length === 0) return termsOf(dim).every(({ atoms }) => atoms.every(isAtomNeverNegative));
+  const raised = addDims(dim, ...lost.map(({ coefficient, atoms: [atom, ...others] }) =>
+    atom?.kind === "floordiv" && others.length === 0 && isCount(atom.right) && isNeverNegative(atom.left)
+      ? mulDims(coefficient, subDims(atom.left, atomDim(atom.kind, atom.left, atom.right)))
+      : 0));
+  return !sameDim(raised, dim) && isNeverNegative(raised);
+}
+
+function isAtomNeverNegative(atom: Atom): boolean {
+  switch (atom.kind) {
+    case "name": return true;
+    case "floordiv": return isNeverNegative(atom.left) && isCount(atom.right);
+    case "mod": return isCount(atom.right);
+    case "min": return isNeverNegative(atom.left) && isNeverNegative(atom.right);
+    case "max": return isNeverNegative(atom.left) || isNeverNegative(atom.right);
+  }
+}
+
+function isCount(dim: Dim): boolean {
+  return typeof dim === "number" && dim > 0;
+}
+
 export function elementCount(shape: readonly Dim[]): Dim {
   return mulDims(1, ...shape);
 }

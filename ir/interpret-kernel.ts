@@ -65,7 +65,7 @@ function compileOp(scope: Scope, op: Op): Step {
     case "splat": return compileLanes(scope, op, (start) => start);
     case "ramp": return compileLanes(scope, op, (start, lane) => start + lane);
     case "extract": return compileExtract(scope, op);
-    case "lane_slice": return compileLaneSlice(scope, op);
+    case "shuffle": return compileShuffle(scope, op);
   }
   const record = findRecord(op.name);
   if (isElementwise(record)) return compileElementwise(scope, op, record);
@@ -125,10 +125,11 @@ function compileExtract(scope: Scope, op: Op): Step {
   return (frame) => void (frame.cells[target] = laneIn(frame, source, lane));
 }
 
-function compileLaneSlice(scope: Scope, op: Op): Step {
-  const [source, target] = [slotOf(scope, op.operands[0]), slotOf(scope, op.results[0])];
-  const [start, lanes] = [Number(op.attrs["start"]), Number(op.attrs["lanes"])];
-  return (frame) => void (frame.cells[target] = Array.from({ length: lanes }, (_, lane) => laneIn(frame, source, start + lane)));
+function compileShuffle(scope: Scope, op: Op): Step {
+  const [left, right, target] = [slotOf(scope, op.operands[0]), slotOf(scope, op.operands[1]), slotOf(scope, op.results[0])];
+  const { lanes: width } = scalarTypeOf(at(op.operands, 0));
+  const lanes = op.attrs["lanes"] as readonly number[];
+  return (frame) => void (frame.cells[target] = lanes.map((lane) => (lane < width ? laneIn(frame, left, lane) : laneIn(frame, right, lane - width))));
 }
 
 /* ------------------------------------------------------------- memory */

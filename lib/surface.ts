@@ -19,7 +19,7 @@ export {
   type SurfaceContext,
   type SurfaceFunction,
   TracedNumber,
-  provenEqual,
+  onlyProven,
 } from "./surface/argument.ts";
 
 const table = { ...elementwise, ...reduce, ...shape, ...contract, ...indexing, ...creation } satisfies Record<string, SurfaceFunction>;

@@ -185,7 +185,7 @@ export class Tensor<S extends Shape = Shape, D extends DTypeName = "f32"> extend
   expand<A extends Shape, D extends DTypeName, const T extends readonly Dim[]>(this: Tensor<A, D>, shape: T & readonly number[]): Tensor<Sizes<T>, D> { return primitive("expand", this, shape); }
   /** `length` elements from `start` along an axis. */
   narrow<A extends Shape, D extends DTypeName, const X extends number, const L extends number>(this: Tensor<A, D>, axis: X, start: number, length: L): Tensor<Replace<A, X, [L]>, D> { return primitive("narrow", this, axis, start, length); }
-  /** Elements start, start + step, ... below stop along an axis; as in Array.slice, negative bounds count from the end. */
+  /** Elements start, start + step, ... below stop along an axis, as in Array.slice: negative bounds count from the end, and what a literal size lacks is left out; a named dim must have all of them, which the call checks. */
   slice<A extends Shape, D extends DTypeName, const X extends number>(this: Tensor<A, D>, axis: X, start: number, stop?: number, step?: number): Tensor<Resized<A, X>, D> { return primitive("slice", this, axis, start, stop, step); }
   /** One position of an axis, which is gone from the result. */
   select<A extends Shape, D extends DTypeName, const X extends number>(this: Tensor<A, D>, axis: X, index: number): Tensor<Reduce<A, X>, D> { return arrange.select(this, axis, index); }

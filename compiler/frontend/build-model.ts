@@ -39,6 +39,7 @@ export function newEvaluation(project: SourceProject, takenNames: Set<string>): 
     frames: [],
     steps: 0,
     equalities: new Map(),
+    bounds: new Map(),
     inProgress: new Set(),
     scopesOfCalls: new WeakMap(),
   };
@@ -107,7 +108,7 @@ function evaluateModel(run: Evaluation, { name, declaration, call }: ModelDeclar
       parameters: parameters.map((parameter, position) => ({ ...parameter, donated: donate.includes(position) })),
       result: tree,
       mutations,
-      guards: [...run.equalities.values()].map(({ guard }) => guard),
+      guards: [...[...run.equalities.values()].map(({ guard }) => guard), ...run.bounds.values()],
       doc: documentation(run, declaration),
       span: spanOf(run.project, declaration.name),
     },

@@ -30,6 +30,8 @@ export interface Evaluation {
   steps: number;
   /** Named dims that had to be equal to something else: the name, and what stands for it. */
   readonly equalities: Map<string, DimEquality>;
+  /** What sizes must not exceed, by its text: checked at each call. */
+  readonly bounds: Map<string, DimGuard>;
   /** Where calls of the user stand, for suggestions. */
   readonly scopesOfCalls: WeakMap<ts.Node, Scope>;
   /** Declarations at module level that are being evaluated now. */

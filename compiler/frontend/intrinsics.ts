@@ -4,7 +4,7 @@
  */
 
 import { ts } from "ts-morph";
-import { provenEqual, surface, TracedNumber, type SurfaceArgument, type SurfaceContext } from "../../lib/surface.ts";
+import { onlyProven, surface, TracedNumber, type SurfaceArgument, type SurfaceContext } from "../../lib/surface.ts";
 import { namedDim, namesOfDim, printDim, type Dim } from "../../ir/dim.ts";
 import { TypeFault } from "../../ir/op.ts";
 import { Value } from "../../ir/module.ts";
@@ -72,7 +72,7 @@ function callPrimitive(run: Evaluation, name: string, args: readonly StaticValue
   } catch (error) {
     if (!(error instanceof Refusal) || error.diagnostic.help !== undefined) throw error;
     const help = suggestTensor(run, args, (candidate) => {
-      run.b.region([], () => (entry(run.b, provenEqual, ...candidate.map((argument) => toSurface(run, argument, node))), []));
+      run.b.region([], () => (entry(run.b, onlyProven, ...candidate.map((argument) => toSurface(run, argument, node))), []));
     });
     throw help === undefined ? error : new Refusal({ ...error.diagnostic, help });
   }
@@ -126,6 +126,10 @@ function contextOf(run: Evaluation, node: ts.Node): SurfaceContext {
           ? "give both the same name in the types of the parameters, if they are always equal"
           : `write ${literal} instead of "${names.join('" and "')}" in the type of the parameter, if it is always ${literal}`,
       );
+    },
+    requireAtMost(smaller, larger, reason) {
+      const key = `${printDim(smaller)} <= ${printDim(larger)}`;
+      if (!run.bounds.has(key)) run.bounds.set(key, { left: smaller, relation: "<=", right: larger, reason, spans: spansAt(run, node) });
     },
   };
 }

@@ -163,15 +163,18 @@ export const extract: OpRecord<(vector: Value, attrs: { readonly lane: number })
   },
 };
 
-export const laneSlice: OpRecord<(vector: Value, attrs: { readonly start: number; readonly lanes: number }) => Value> = {
-  doc: "some lanes of a vector, in order: start, start + 1, ..., start + lanes - 1",
-  operands: ["vector"],
-  results: ["part"],
-  infer: ([vector], attrs) => {
-    const type = given(vector);
-    const [start, lanes] = [Number(attrs["start"]), Number(attrs["lanes"])];
-    if (type.kind !== "scalar" || start + lanes > type.lanes) throw new TypeFault(`lanes ${start} to ${start + lanes - 1} are not in ${printType(type)}`);
-    return [scalarType(type.dtype, lanes)];
+/** `lanes` counts through left and then right: lane `n` of right is left's count of lanes plus n. */
+export const shuffle: OpRecord<(left: Value, right: Value, attrs: { readonly lanes: readonly number[] }) => Value> = {
+  doc: "the lanes of left and right, one after the other, that `lanes` lists",
+  operands: ["left", "right"],
+  results: ["vector"],
+  infer: ([left, right], attrs) => {
+    const [type, other] = [given(left), given(right)];
+    if (type.kind !== "scalar" || !sameType(type, other)) throw new TypeFault("a shuffle takes two vectors of one type", [`${printType(type)} and ${printType(other)}`]);
+    const lanes = attrs["lanes"];
+    const isLane = (lane: unknown): boolean => typeof lane === "number" && Number.isInteger(lane) && lane >= 0 && lane < 2 * type.lanes;
+    if (!Array.isArray(lanes) || !lanes.every(isLane)) throw new TypeFault(`attr lanes must list lanes of two ${printType(type)}`);
+    return [scalarType(type.dtype, lanes.length)];
   },
 };
 

@@ -4,7 +4,7 @@
  */
 
 import type { Builder } from "../../ir/builder.ts";
-import { type Dim, isDim, printDim, sameDim } from "../../ir/dim.ts";
+import { type Dim, isDim, isNeverNegative, printDim, sameDim, subDims } from "../../ir/dim.ts";
 import { Value } from "../../ir/module.ts";
 import { TypeFault } from "../../ir/op.ts";
 import { type DType, dtypes, isFloat, printType, type TensorType } from "../../ir/type.ts";
@@ -33,14 +33,27 @@ export interface SurfaceContext {
    * it so (by a guard, with one name put for the other).
    */
   requireEqual(left: Dim, right: Dim, reason: string): void;
+  /** The first dim must be no larger than the second, which depends on sizes. Throws, or returns when a guard sees to it. */
+  requireAtMost(smaller: Dim, larger: Dim, reason: string): void;
 }
 
 /** The context that accepts only what can be proved. */
-export const provenEqual: SurfaceContext = {
+export const onlyProven: SurfaceContext = {
   requireEqual(left, right, reason) {
     if (!sameDim(left, right)) throw new TypeFault(reason, [`${printDim(left)} against ${printDim(right)}`]);
   },
+  requireAtMost(smaller, larger, reason) {
+    throw new TypeFault(reason, [`${printDim(smaller)} against ${printDim(larger)}`]);
+  },
 };
+
+/** smaller <= larger: settled here where it can be, and else by the context. */
+export function requireAtMost(context: SurfaceContext, smaller: Dim, larger: Dim, rule: string, fact: string): void {
+  const room = subDims(larger, smaller);
+  if (isNeverNegative(room)) return;
+  if (typeof room === "number") throw new TypeFault(rule, [fact]);
+  context.requireAtMost(smaller, larger, `${rule} (${fact})`);
+}
 
 export type SurfaceFunction = (
   b: Builder,

@@ -5,7 +5,7 @@ import type { Value } from "../../ir/module.ts";
 import { TypeFault } from "../../ir/op.ts";
 import { elementCount } from "../../ir/dim.ts";
 import { printType, type TensorType } from "../../ir/type.ts";
-import { readAxes, readAxis, readTensor, type SurfaceArgument, type SurfaceFunction } from "./argument.ts";
+import { readAxes, readAxis, readTensor, requireAtMost, type SurfaceArgument, type SurfaceFunction } from "./argument.ts";
 
 export const reduce = {
   sum: folding("reduceSum"),
@@ -34,10 +34,12 @@ function folding(op: "reduceSum" | "reduceProd" | "reduceMax" | "reduceMin"): Su
 
 /** Without an axis, the position in the flattened tensor, as in NumPy and PyTorch. */
 function choosing(op: "argmax" | "argmin"): SurfaceFunction {
-  return (b, _context, x, axis, keepdim) => {
+  return (b, context, x, axis, keepdim) => {
     const { value, type } = readTensor(x);
     const axes = readAxes(axis, type.shape.length);
     const [only, ...others] = axes;
+    const count = elementCount(only !== undefined && others.length === 0 ? [type.shape[only] ?? 1] : type.shape);
+    requireAtMost(context, 1, count, `${op} needs at least one element to choose from`, `it is ${printType(type)}`);
     if (only !== undefined && others.length === 0) return keepAxes(b, b[op](value, { axis: only }), type, axes, keepdim);
     if (axis !== undefined) throw new TypeFault(`${op} takes one axis, or none for the flattened tensor`, [`it is given ${axes.length}`]);
     const flat = b.reshape(value, { shape: [elementCount(type.shape)] });

@@ -14,6 +14,8 @@ import {
   readNumber,
   readTensor,
   readTensors,
+  requireAtMost,
+  type SurfaceContext,
   type SurfaceFunction,
 } from "./argument.ts";
 import { broadcastTo, requireSameDType } from "./broadcast.ts";
@@ -56,13 +58,14 @@ export const shape = {
   },
 
   /** `length` elements from `start` along one axis. */
-  narrow: (b, _context, x, axis, start, length) => {
+  narrow: (b, context, x, axis, start, length) => {
     const { value, type } = readTensor(x);
     const along = readAxis(axis, type.shape.length);
     const size = type.shape[along] ?? 1;
     const from = fromEnd(readDim(start, "start"), size);
     const count = readDim(length, "length");
-    requireWithin(size, from, count, 1);
+    const fact = `${printDim(count)} element${count === 1 ? "" : "s"} from ${printDim(from)} of an axis of ${printDim(size)}`;
+    requireInside(context, from, addDims(from, count), size, "narrow must stay inside the axis", fact);
     return b.slice(value, {
       starts: type.shape.map((_, i) => (i === along ? from : 0)),
       sizes: type.shape.map((dim, i) => (i === along ? count : dim)),
@@ -71,7 +74,7 @@ export const shape = {
   },
 
   /** Elements start, start + step, ... below stop along one axis; negative bounds count from the end. */
-  slice: (b, _context, x, axis, start, stop, step) => {
+  slice: (b, context, x, axis, start, stop, step) => {
     const { value, type } = readTensor(x);
     const along = readAxis(axis, type.shape.length);
     const size = type.shape[along] ?? 1;
@@ -79,8 +82,11 @@ export const shape = {
     const to = stop === undefined ? size : clampBound(fromEnd(readDim(stop, "stop"), size), size);
     const stride = step === undefined ? 1 : readInteger(step, "step");
     if (stride < 1) throw new TypeFault("step must be positive", [`it is ${stride}`], "turn an axis around with flip(axis)");
-    const span = subDims(to, from);
-    const count = typeof span === "number" && span < 0 ? 0 : ceilDivDims(span, stride);
+    const isEmpty = typeof from === "number" && typeof to === "number" && to < from;
+    const end = isEmpty ? from : to;
+    const fact = `${printDim(from)} to ${printDim(end)} of an axis of ${printDim(size)}`;
+    requireInside(context, from, end, size, "slice must stay inside an axis whose size is not known when the program is built", fact);
+    const count = ceilDivDims(subDims(end, from), stride);
     return b.slice(value, {
       starts: type.shape.map((_, i) => (i === along ? from : 0)),
       sizes: type.shape.map((dim, i) => (i === along ? count : dim)),
@@ -94,7 +100,7 @@ export const shape = {
   },
 
   /** One [before, after] for each axis. */
-  pad: (b, _context, x, widths, fill) => {
+  pad: (b, context, x, widths, fill) => {
     const { value, type } = readTensor(x);
     const rank = type.shape.length;
     if (!isList(widths) || widths.length !== rank) {
@@ -105,6 +111,8 @@ export const shape = {
       if (before === undefined || after === undefined || rest.length > 0) {
         throw new TypeFault(`the padding of axis ${axis} must be [before, after]`);
       }
+      const rule = "pad adds elements, so no width is below 0";
+      for (const width of [before, after]) requireAtMost(context, 0, width, rule, `axis ${axis} has the width ${printDim(width)}`);
       return [before, after] as const;
     });
     return b.pad(value, {
@@ -159,13 +167,14 @@ function fromEnd(bound: Dim, size: Dim): Dim {
   return typeof bound === "number" && bound < 0 ? addDims(size, bound) : bound;
 }
 
-/** JavaScript's slice takes what there is; bounds that cannot be compared yet are left to the verifier. */
+/** JavaScript's slice takes what there is; between bounds that cannot be compared yet, all of it must be there. */
 function clampBound(bound: Dim, size: Dim): Dim {
   return typeof bound === "number" && typeof size === "number" ? Math.min(Math.max(bound, 0), size) : bound;
 }
 
-function requireWithin(size: Dim, start: Dim, length: Dim, stride: number): void {
-  if (typeof size !== "number" || typeof start !== "number" || typeof length !== "number") return;
-  if (start >= 0 && length >= 0 && start + (length - 1) * stride < size + (length === 0 ? 1 : 0)) return;
-  throw new TypeFault("narrow must stay inside the axis", [`${length} elements from ${start} of an axis of ${size}`]);
+/** 0 <= start <= stop <= size; a kernel reads without looking, so what cannot be told here is checked at the call. */
+function requireInside(context: SurfaceContext, start: Dim, stop: Dim, size: Dim, rule: string, fact: string): void {
+  requireAtMost(context, 0, start, rule, fact);
+  requireAtMost(context, start, stop, rule, fact);
+  requireAtMost(context, stop, size, rule, fact);
 }

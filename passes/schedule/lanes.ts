@@ -48,9 +48,29 @@ export function foldLanes(b: Builder, vectors: readonly Value[], combine: Region
   let lanes = scalarTypeOf(at(vectors, 0)).lanes;
   while (lanes > fewLanes) {
     lanes /= 2;
-    const halves = [0, lanes].flatMap((start) => folded.map((vector) => b.laneSlice(vector, { start, lanes })));
+    const half = (start: number): readonly number[] => Array.from({ length: lanes }, (_, lane) => start + lane);
+    const halves = [half(0), half(lanes)].flatMap((part) => folded.map((vector) => b.shuffle(vector, vector, { lanes: part })));
     folded = vectorize(b, combine, halves.map((value): Lanes => ({ kind: "vector", value })), lanes);
   }
   const tuples = Array.from({ length: lanes }, (_, lane) => folded.map((vector) => b.extract(vector, { lane })));
   return tuples.reduce((left, right) => [...inlineRegion(b, combine, [...left, ...right])]);
+}
+
+/**
+ * As many vectors as lanes, with row and column exchanged: lane j of result i is lane i of operand j. In each round
+ * blocks of half the size trade places across the diagonal (Eklundh, A fast computer method for matrix transposing).
+ */
+export function transposeLanes(b: Builder, vectors: readonly Value[]): readonly Value[] {
+  const lanes = vectors.length;
+  let rows = [...vectors];
+  for (let distance = lanes / 2; distance >= 1; distance /= 2) {
+    const low = Array.from({ length: lanes }, (_, lane) => (lane & distance ? lanes + lane - distance : lane));
+    const high = Array.from({ length: lanes }, (_, lane) => (lane & distance ? lanes + lane : lane + distance));
+    rows = rows.map((_, position) => {
+      const first = at(rows, position & ~distance);
+      const second = at(rows, position | distance);
+      return position & distance ? b.shuffle(first, second, { lanes: high }) : b.shuffle(first, second, { lanes: low });
+    });
+  }
+  return rows;
 }

@@ -5,12 +5,14 @@
 
 import type { Builder } from "../../ir/builder.ts";
 import { ceilDivDims, mulDims } from "../../ir/dim.ts";
+import { only } from "../../ir/expect.ts";
 import type { Value } from "../../ir/module.ts";
 import { delinearize } from "../../ir/ops/indexing.ts";
 import { inlineRegion } from "../../ir/rewrite.ts";
 import { bufferType, type BufferType, scalarType } from "../../ir/type.ts";
 import { isMultiple, type Tile } from "./choose-tile.ts";
 import type { ContractionParts } from "./contract.ts";
+import { restOf, transposeLanes } from "./lanes.ts";
 import { localityAlong } from "./locality.ts";
 import { grid, serialLoop, stripLoops } from "./loops.ts";
 import { packedPanels } from "./tile-contraction.ts";
@@ -48,19 +50,42 @@ export function packRight(b: Builder, parts: ContractionParts, tile: Tile, packe
       if (element !== undefined) b.store(packed, element, [...batchIndex, panel, step, offset]);
     };
     const steps = (body: (step: Value) => void): void => void serialLoop(b, start, stop, 1, [], (step) => (body(step), []));
+    const step = right.parameters.at(-2);
     if (isConsecutive) {
-      steps((step) => stripLoops(b, b.index(0), columns, tile.lanes, !isMultiple(n, width),
+      steps((row) => stripLoops(b, b.index(0), columns, tile.lanes, !isMultiple(n, width),
         (offset) => {
-          const parameters = [...batchIndex, step].map((value): Lanes => ({ kind: "uniform", value }));
-          const [vector] = vectorize(b, right, [...parameters, { kind: "ramp", base: b.add(firstColumn, offset) }], tile.lanes);
-          if (vector !== undefined) b.store(packed, vector, [...batchIndex, panel, step, offset]);
+          const parameters = [...batchIndex, row].map((value): Lanes => ({ kind: "uniform", value }));
+          const vector = only(vectorize(b, right, [...parameters, { kind: "ramp", base: b.add(firstColumn, offset) }], tile.lanes));
+          b.store(packed, vector, [...batchIndex, panel, row, offset]);
         },
-        (offset) => copy(step, offset)));
+        (offset) => copy(row, offset)));
+    } else if (step !== undefined && localityAlong(right, step) > 0) {
+      const { lanes } = tile;
+      const copyColumn = (offset: Value, from: Value): void => void serialLoop(b, from, stop, 1, [], (row) => (copy(row, offset), []));
+      stripLoops(b, b.index(0), columns, lanes, !isMultiple(n, width),
+        (offset) => {
+          const rest = restOf(b, start, stop, lanes, !isMultiple(k, stepsPerItem));
+          serialLoop(b, start, rest, lanes, [], (base) => {
+            const rows = range(lanes).map((lane) => {
+              const column = b.add(firstColumn, lane === 0 ? offset : b.add(offset, lane));
+              const uniform = batchIndex.map((value): Lanes => ({ kind: "uniform", value }));
+              return only(vectorize(b, right, [...uniform, { kind: "ramp", base }, { kind: "uniform", value: column }], lanes));
+            });
+            transposeLanes(b, rows).forEach((vector, lane) => b.store(packed, vector, [...batchIndex, panel, lane === 0 ? base : b.add(base, lane), offset]));
+            return [];
+          });
+          for (const lane of range(lanes)) copyColumn(lane === 0 ? offset : b.add(offset, lane), rest);
+        },
+        (offset) => copyColumn(offset, start));
     } else {
-      serialLoop(b, b.index(0), columns, 1, [], (offset) => (steps((step) => copy(step, offset)), []));
+      serialLoop(b, b.index(0), columns, 1, [], (offset) => (steps((row) => copy(row, offset)), []));
     }
     if (isMultiple(n, width)) return;
     const zero = b.constantOf(scalarType(parts.attrs.dtype), 0);
     steps((step) => void serialLoop(b, columns, b.index(width), 1, [], (offset) => (b.store(packed, zero, [...batchIndex, panel, step, offset]), [])));
   });
+}
+
+function range(count: number): readonly number[] {
+  return Array.from({ length: count }, (_, position) => position);
 }

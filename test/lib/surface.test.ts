@@ -2,18 +2,18 @@
 
 import assert from "node:assert/strict";
 import { buildFunction, IrError } from "../../ir/builder.ts";
-import { type Dim, namedDim, parseDim } from "../../ir/dim.ts";
+import { type Dim, namedDim, parseDim, printDim } from "../../ir/dim.ts";
 import { hostArray, type HostArray, offsetOf } from "../../ir/host.ts";
 import { interpret } from "../../ir/interpret.ts";
 import { Value } from "../../ir/module.ts";
 import { TypeFault } from "../../ir/op.ts";
 import { type DType, printType, tensorType, type Type } from "../../ir/type.ts";
-import { provenEqual, surface, type SurfaceArgument, type SurfaceContext, TracedNumber } from "../../lib/surface.ts";
+import { onlyProven, surface, type SurfaceArgument, type SurfaceContext, TracedNumber } from "../../lib/surface.ts";
 
 type Build = (...values: Value[]) => readonly SurfaceArgument[];
 
 /** The type of what a primitive gives for operands of these types. */
-function typeOf(name: string, operands: readonly Type[], args: Build = (...values) => values, context: SurfaceContext = provenEqual): string {
+function typeOf(name: string, operands: readonly Type[], args: Build = (...values) => values, context: SurfaceContext = onlyProven): string {
   const func = buildFunction("f", operands.map((type, i) => ({ name: `x${i}`, type })), (b, values) => {
     const result = entry(name)(b, context, ...args(...values));
     return result instanceof Value ? [result] : result;
@@ -24,7 +24,7 @@ function typeOf(name: string, operands: readonly Type[], args: Build = (...value
 function run(name: string, operands: readonly HostArray[], args: Build = (...values) => values, declared?: readonly (readonly Dim[])[]): HostArray {
   const types = operands.map(({ dtype, shape }, i) => tensorType(dtype, declared?.[i] ?? shape));
   const func = buildFunction("f", types.map((type, i) => ({ name: `x${i}`, type })), (b, values) => {
-    const result = entry(name)(b, provenEqual, ...args(...values));
+    const result = entry(name)(b, onlyProven, ...args(...values));
     return result instanceof Value ? [result] : result;
   });
   const [result] = interpret({ functions: [func] }, "f", operands);
@@ -72,6 +72,11 @@ function fault(rule: RegExp | string, ...parts: string[]) {
   };
 }
 
+/** A context that writes down which bounds it is asked to check. */
+function recording(asked: string[]): SurfaceContext {
+  return { ...onlyProven, requireAtMost: (smaller, larger) => void asked.push(`${printDim(smaller)} <= ${printDim(larger)}`) };
+}
+
 const f32 = (...shape: (number | string)[]) => tensorType("f32", shape.map((dim) => (typeof dim === "string" ? parseDim(dim) : dim)));
 const N = namedDim("N");
 
@@ -99,7 +104,7 @@ describe("lib/surface", () => {
 
     it("asks the context about two dims that cannot be proved equal", () => {
       const asked: string[] = [];
-      const context: SurfaceContext = { requireEqual: (left, right, reason) => void asked.push(`${String((left as { key: string }).key)}=${String((right as { key: string }).key)}: ${reason}`) };
+      const context: SurfaceContext = { ...onlyProven, requireEqual: (left, right, reason) => void asked.push(`${String((left as { key: string }).key)}=${String((right as { key: string }).key)}: ${reason}`) };
       assert.throws(() => typeOf("add", [f32("N"), f32("M")], undefined, context), IrError);
       assert.deepEqual(asked, ["N=M: operands must have shapes that broadcast together ([N] with [M]: N against M)"]);
     });
@@ -178,7 +183,8 @@ describe("lib/surface", () => {
         return row.indexOf(Math.max(...row));
       });
       assertArray(run("argmin", [x]), [], () => [...x.data].indexOf(Math.min(...x.data)));
-      assert.equal(typeOf("argmax", [f32("N", 3)]), "i32[]");
+      assert.equal(typeOf("argmax", [f32("N", 3)], undefined, recording([])), "i32[]");
+      assert.throws(() => typeOf("argmax", [f32(2, 0)], (v) => [v, 1]), fault("argmax needs at least one element to choose from", "it is f32[2,0]"));
     });
     it("cumsum from either end", () => {
       assertArray(run("cumsum", [x], (v) => [v, 1, true]), [2, 3, 4], (i, j, k) => [0, 1, 2].slice(j).reduce((sum, l) => sum + at(x, i, l, k), 0));
@@ -218,8 +224,19 @@ describe("lib/surface", () => {
       assertArray(run("slice", [x], (v) => [v, 2, 1, undefined, 2]), [2, 3, 2], (i, j, k) => at(x, i, j, 1 + 2 * k));
       assertArray(run("slice", [x], (v) => [v, 2, -3, -1]), [2, 3, 2], (i, j, k) => at(x, i, j, 1 + k));
       assertArray(run("slice", [x], (v) => [v, 2, 2, 100]), [2, 3, 2], (i, j, k) => at(x, i, j, 2 + k));
-      assert.equal(typeOf("slice", [f32("N", 4)], (v) => [v, 0, 1]), "f32[N-1,4]");
+      assert.equal(typeOf("slice", [f32("N", 4)], (v) => [v, 0, 1], recording([])), "f32[N-1,4]");
       assert.throws(() => typeOf("narrow", [f32(5)], (v) => [v, 0, 3, 3]), fault("narrow must stay inside the axis", "3 elements from 3 of an axis of 5"));
+    });
+    it("bounds of a named dim are checked at the call, unless they are inside whatever its size is", () => {
+      const asked: string[] = [];
+      assert.equal(typeOf("narrow", [f32("N")], (v) => [v, 0, 2, 3], recording(asked)), "f32[3]");
+      assert.equal(typeOf("slice", [f32(8)], (v) => [v, 0, 0, N], recording(asked)), "f32[N]");
+      assert.equal(typeOf("slice", [f32("N")], (v) => [v, 0, 0, -1], recording(asked)), "f32[N-1]");
+      assert.equal(typeOf("pad", [f32(4)], (v) => [v, [[parseDim("N-4"), 0]], 0], recording(asked)), "f32[N]");
+      assert.equal(typeOf("argmax", [f32("N", "M")], (v) => [v, 1], recording(asked)), "i32[N]");
+      assert.deepEqual(asked, ["5 <= N", "N <= 8", "0 <= N-1", "0 <= N-4", "1 <= M"]);
+      assert.equal(typeOf("slice", [f32("N")], (v) => [v, 0, 0, parseDim("floordiv(N,2)")]), "f32[floordiv(N,2)]");
+      assert.equal(typeOf("slice", [f32("N")], (v) => [v, 0, parseDim("floordiv(N,2)")]), "f32[N-floordiv(N,2)]");
     });
     it("flip, pad and concat", () => {
       assertArray(run("flip", [x], (v) => [v, [0, 2]]), [2, 3, 4], (i, j, k) => at(x, 1 - i, j, 3 - k));

@@ -22,3 +22,7 @@ export const decided = model((x: Tensor<["N", 4]>) => {
 
 /** A size that is no longer a whole number is computed at run time. */
 export const fraction = model((x: Tensor<["N"]>) => x.mul(1 / x.shape[0]).mul(Math.sqrt(x.shape[0])).mul(x.shape[0] ** 0.5));
+
+/** What may be outside of an axis is checked at the call. */
+export const windows = model((x: Tensor<["N", 4]>, table: Tensor<[8, 4]>) =>
+  [x.narrow(0, 2, 3), x.select(0, -1), table.slice(0, 0, x.shape[0]), x.slice(0, 1, -1), x.argmax(0)]);
