@@ -9,12 +9,8 @@ import { bytesOf, isFloat, type ScalarDType, type ScalarType, scalarType } from 
 import { roundingHalves } from "./c-half.ts";
 import { cTypeName, laneBytes } from "./c-types.ts";
 import { type VectorFunction, vectorFunction } from "./c-vector-functions.ts";
+import { infix } from "./spell.ts";
 import type { Definition, ElementwiseCall, ElementwiseName, Spelling, Use } from "./target.ts";
-
-/** An operator of C that means the same for scalars and vectors. */
-function infix(operator: string): Spelling {
-  return ({ operands: [left, right] }) => `${left} ${operator} ${right}`;
-}
 
 /** A scalar function, given as the C of its body over x, y, z; vectors call it lane by lane. */
 function scalarFunction(name: string, body: (type: ScalarType) => string): Spelling {
@@ -52,7 +48,7 @@ function laneByLane(scalar: Definition, call: ElementwiseCall): Definition {
 
 function laneLoop(scalar: Definition, { operands, type, result }: ElementwiseCall, use: Use): string {
   const value = `${use(scalar)}(${operands.map((_, i) => `${"xyz"[i]}[lane]`).join(", ")})`;
-  if (laneBytes(result.dtype) > laneBytes(type.dtype)) {
+  if (laneBytes(result.dtype) === 8 && laneBytes(type.dtype) < 8) {
     // GCC 12 fails inside (store_constructor) where such lanes are set one by one in a vector.
     return `  union { ${cTypeName(scalarType(result.dtype), use)} lanes[${result.lanes}]; ${cTypeName(result, use)} vector; } result;
   for (int lane = 0; lane < ${result.lanes}; lane++) result.lanes[lane] = ${value};

@@ -12,6 +12,7 @@ import { bytesOf, isFloat, type BufferType, type ScalarDType, type ScalarType, s
 import { cElementwise } from "./c-elementwise.ts";
 import { isHalf, narrowFunction, widenFunction } from "./c-half.ts";
 import { cNames, cTypeName } from "./c-types.ts";
+import { indent } from "./spell.ts";
 import type { Definition, Target, Use } from "./target.ts";
 
 /** The C type of one element in memory: a bool is a byte, f16 and bf16 are their bits. */
@@ -127,10 +128,6 @@ function spellDim(dim: Dim): string {
       }
     },
   });
-}
-
-function indent(lines: readonly string[]): readonly string[] {
-  return lines.map((line) => (line.startsWith("#") ? line : `  ${line}`));
 }
 
 export const cTarget: Target = {

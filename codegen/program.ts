@@ -11,11 +11,12 @@ import type { BufferSpec, Formula, KernelSpec, Program, Step, Tree } from "tsdlc
 export function writeProgram(module: Module, signature: Signature, plan: MemoryPlan): Program {
   const kernels: KernelSpec[] = [];
   const positions = new Map<string, number>();
+  const summaries = summariesOf(findFunction(module, signature.name));
   const kernelPosition = (name: string): number => {
     const known = positions.get(name);
     if (known !== undefined) return known;
     positions.set(name, kernels.length);
-    kernels.push(writeKernel(findFunction(module, name)));
+    kernels.push(writeKernel(findFunction(module, name), summaries.get(name) ?? name));
     return kernels.length - 1;
   };
   return {
@@ -51,14 +52,14 @@ function writeStep(step: PlannedStep, kernel: (name: string) => number): Step {
   }
 }
 
-function writeKernel(func: Func): KernelSpec {
+function writeKernel(func: Func, summary: string): KernelSpec {
   const grid = findGrid(func);
   return {
     entry: func.name,
     grid: writeFormula(itemsOf(func, grid)),
     work: writeFormula((grid.attrs["work"] as Dim | undefined) ?? 1),
     sources: sourcesOf(func),
-    summary: summaryOf(func),
+    summary,
   };
 }
 
@@ -77,7 +78,7 @@ function findGrid(func: Func): Op {
 }
 
 /** The distinct source lines of a kernel, the innermost frame of each op. */
-export function sourcesOf(func: Func): readonly string[] {
+function sourcesOf(func: Func): readonly string[] {
   const sources = new Set<string>();
   visitOps(func.body, ({ spans: [span] }) => {
     if (span !== undefined) sources.add(`${span.file}:${span.line}:${span.column}`);
@@ -85,17 +86,13 @@ export function sourcesOf(func: Func): readonly string[] {
   return [...sources];
 }
 
-const plumbing = new Set(["constant", "dim", "load", "store", "splat", "ramp", "extract", "shuffle", "for", "if", "alloc"]);
-
-/** The scalar ops of a kernel by name, each once. */
-export function summaryOf(func: Func): string {
-  const names = new Set<string>();
-  visitOps(func.body, (op) => {
-    const type = op.results[0]?.type;
-    const isAddress = type?.kind === "scalar" && type.dtype === "index";
-    if (!plumbing.has(op.name) && !isAddress) names.add(op.name);
+/** What the launches of each kernel say of it. */
+function summariesOf(func: Func): ReadonlyMap<string, string> {
+  const summaries = new Map<string, string>();
+  visitOps(func.body, ({ name, attrs }) => {
+    if (name === "launch") summaries.set(String(attrs["callee"]), String(attrs["summary"] ?? attrs["callee"]));
   });
-  return names.size === 0 ? "copy" : [...names].join(" + ");
+  return summaries;
 }
 
 function writeTree(tree: SignatureTree): Tree {

@@ -4,12 +4,9 @@
  */
 
 import { isFloat, type ScalarDType } from "../ir/type.ts";
+import { infix } from "./spell.ts";
 import type { ElementwiseName, Spelling } from "./target.ts";
 import { wgslNames } from "./wgsl-types.ts";
-
-function infix(operator: string): Spelling {
-  return ({ operands: [left, right] }) => `${left} ${operator} ${right}`;
-}
 
 function builtin(name: string): Spelling {
   return ({ operands }) => `${name}(${operands.join(", ")})`;

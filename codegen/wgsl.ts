@@ -8,6 +8,7 @@
 
 import { type Dim, foldDim } from "../ir/dim.ts";
 import { type BufferType, isFloat, type ScalarDType, type ScalarType } from "../ir/type.ts";
+import { indent } from "./spell.ts";
 import type { Target, Use } from "./target.ts";
 import { wgslElementwise } from "./wgsl-elementwise.ts";
 import { wgslNames } from "./wgsl-types.ts";
@@ -61,10 +62,6 @@ function elementOf(buffer: string, memory: BufferType, offset: string): string {
 
 function noVectors(): never {
   throw new Error("a WGSL kernel has no vectors");
-}
-
-function indent(lines: readonly string[]): readonly string[] {
-  return lines.map((line) => `  ${line}`);
 }
 
 export const wgslTarget: Target = {

@@ -1,14 +1,16 @@
 /**
  * `tsdlc build`: from TypeScript to a package on the disk.
  *
- * Read from top to bottom: refuse a folder that is not ours, stop if nothing changed, frontend, passes and codegen,
- * the C compiler for each tier, and one rename at the end. Everything that knows TypeScript or IR is imported after
+ * Read from top to bottom: refuse a folder that is not ours, stop if nothing changed, frontend, passes and codegen with
+ * a C compiler started for each tier as soon as its kernels are there, and one rename at the end. Everything that knows TypeScript or IR is imported after
  * the second step.
  */
 
 import { stat } from "node:fs/promises";
 import { basename, join, relative, resolve } from "node:path";
-import { ccIdentity } from "tsdlc-runtime/toolchain";
+import { setImmediate } from "node:timers/promises";
+import type { Compilation, CompiledTier } from "../lib/compile.ts";
+import { ccIdentity, compileText } from "tsdlc-runtime/toolchain";
 import { type BuildRecord, buildKey, findUnchangedBuild, hashFiles, recordBuild } from "./cache.ts";
 import { packageName } from "./package/contents.ts";
 import { assertReplaceable } from "./package/folder.ts";
@@ -57,11 +59,14 @@ export async function build(request: BuildRequest, progress: Progress, print: (t
 
   const { compileSource } = await progress.phase("load", () => import("./frontend/compile-source.ts"));
   const { module, signatures, files } = await progress.phase("frontend", () => compileSource(sources));
-  const { compileModule } = await import("../lib/compile.ts");
+  const { compileTiers } = await import("../lib/compile.ts");
+  const { ConstantPool } = await import("../passes/constant-pool.ts");
   const observe = request.printIr === undefined ? undefined : (await import("./print-ir.ts")).createIrPrinter(request.printIr, print);
-  const compilation = await progress.phase("passes and codegen", () =>
-    compileModule(module, signatures, { tiers, ...(observe === undefined ? {} : { observe }) }),
+  const constants = new ConstantPool();
+  const compiled = await progress.phase("passes and codegen", () =>
+    startCompilers(compileTiers(module, signatures, constants, { tiers, ...(observe === undefined ? {} : { observe }) })),
   );
+  const compilation: Compilation = { tiers: compiled, constants: constants.bytes };
 
   const identity = {
     name,
@@ -73,6 +78,19 @@ export async function build(request: BuildRequest, progress: Progress, print: (t
   const functions = signatures.map((signature) => signature.name);
   await remember(request.cacheFolder, out, { key, functions }, files, written, startedAt);
   return { out: request.out, functions, unchanged: false };
+}
+
+/** All tiers; the C compiler works on one while the passes make the next. */
+async function startCompilers(tiers: Iterable<CompiledTier>): Promise<readonly CompiledTier[]> {
+  const compiled: CompiledTier[] = [];
+  for (const tier of tiers) {
+    compiled.push(tier);
+    // Whoever writes the package asks for the same text again, and there a failure is reported.
+    compileText(tier.source, tier.flags).catch(() => undefined);
+    // The compiler starts here, before the next tier takes the thread.
+    await setImmediate();
+  }
+  return compiled;
 }
 
 /** What standard output says at the end. */

@@ -6,7 +6,7 @@
 
 import { cTarget } from "../codegen/c.ts";
 import { emitFile } from "../codegen/emit.ts";
-import { sourcesOf, summaryOf, writeProgram } from "../codegen/program.ts";
+import { writeProgram } from "../codegen/program.ts";
 import type { Target } from "../codegen/target.ts";
 import { wgslTarget } from "../codegen/wgsl.ts";
 import { findFunction, type Module } from "../ir/module.ts";
@@ -50,11 +50,15 @@ export interface CompileOptions {
  * pass fails.
  */
 export function compileModule(module: Module, signatures: readonly Signature[], options: CompileOptions): Compilation {
+  const constants = new ConstantPool();
+  return { tiers: [...compileTiers(module, signatures, constants, options)], constants: constants.bytes };
+}
+
+/** The same one tier at a time, for callers that have a use for the first while the next is made. */
+export function* compileTiers(module: Module, signatures: readonly Signature[], constants: ConstantPool, options: CompileOptions): Generator<CompiledTier, void> {
   const entries = signatures.map(({ name }) => name);
   const simplified = runPasses(module, tensorPipeline, { entries }, options.observe);
-  const constants = new ConstantPool();
-  const tiers = options.tiers.map((tier) => compileTier(simplified, signatures, findLimits(tier), constants, options.observe));
-  return { tiers, constants: constants.bytes };
+  for (const tier of options.tiers) yield compileTier(simplified, signatures, findLimits(tier), constants, options.observe);
 }
 
 function compileTier(module: Module, signatures: readonly Signature[], limits: Limits, constants: ConstantPool, observer: Observer | undefined): CompiledTier {
@@ -65,10 +69,11 @@ function compileTier(module: Module, signatures: readonly Signature[], limits: L
     return writeProgram(scheduled, signature, plan);
   });
   const kernels = programs.flatMap((program, i) =>
-    program.kernels.map(({ entry }) => {
-      const func = findFunction(scheduled, entry);
-      return { func, dims: signatures[i]?.dims.map(({ name }) => name) ?? [], comment: [summaryOf(func), ...sourcesOf(func)] };
-    }));
+    program.kernels.map(({ entry, summary, sources }) => ({
+      func: findFunction(scheduled, entry),
+      dims: signatures[i]?.dims.map(({ name }) => name) ?? [],
+      comment: [summary, ...sources],
+    })));
   const { tier, target, requires, flags } = limits;
   return { name: tier, target, requires, flags, source: emitFile(targetOf(limits), kernels), programs, module: scheduled };
 }

@@ -29,7 +29,7 @@ const x86 = { target: "cpu", scratchBytes: 32 * 1024, buffers: 64 } as const;
  * Integers wrap; a product and a sum are never joined behind our back (-ffp-contract=off), so that fused multiply-add
  * happens exactly where the IR says so; nothing reads errno or floating-point traps.
  */
-const cFlags = ["-std=gnu11", "-O3", "-fwrapv", "-ffp-contract=off", "-fno-math-errno", "-fno-trapping-math"];
+const cFlags = ["-std=gnu11", "-O2", "-fwrapv", "-ffp-contract=off", "-fno-math-errno", "-fno-trapping-math"];
 
 /** The CPU tiers a package can carry, widest first: the runtime takes the first whose features are there. */
 export const cpuTiers: readonly Limits[] = [

@@ -29,6 +29,7 @@ import { tensorTypeOf } from "../ir/type-of.ts";
 import { bufferType, indexType, isFloat, scalarType, type TensorType } from "../ir/type.ts";
 import { computeOf, tensorTypesOf } from "./access.ts";
 import { type AxisClass, findRowAxes, type RowAxes } from "./axes.ts";
+import { isFree } from "./cost.ts";
 import { keepValues, type KeptValues } from "./keep-values.ts";
 import type { Pass } from "./pass.ts";
 
@@ -46,7 +47,7 @@ export const lower: Pass = {
           if (op.name !== "group" || body === undefined) return undefined;
           const kernel = lowerGroup(`${func.name}_${kernels.length}`, body, scratchBytes);
           kernels.push(kernel);
-          return b.launch(operands, { callee: kernel.name });
+          return b.launch(operands, { callee: kernel.name, summary: summaryOf(body) });
         },
         findKernel,
       ),
@@ -54,6 +55,12 @@ export const lower: Pass = {
     return { functions: [...functions, ...kernels] } satisfies Module;
   },
 };
+
+/** The ops that do the work, each once; if there are none, those that move elements. */
+function summaryOf({ ops }: Region): string {
+  const working = ops.filter((op) => !isFree(op));
+  return [...new Set((working.length > 0 ? working : ops).map(({ name }) => name))].join(" + ");
+}
 
 function lowerGroup(name: string, body: Region, scratchBytes: number): Func {
   const inputs = body.parameters.map((value, i) => ({ name: `in${i}`, type: globalOf(tensorTypeOf(value)) }));

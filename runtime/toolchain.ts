@@ -30,12 +30,20 @@ export interface CompileRequest {
   readonly flags: readonly string[];
 }
 
+/** By command: a compiler is asked once in a process. */
+const identities = new Map<string, string>();
+
 /** What the compiler calls itself and its version, in one line. Throws CompilerMissingError. */
 export async function ccIdentity(): Promise<string> {
   const [command, ...flags] = compilerOption();
+  const spelled = [command, ...flags].join(" ");
+  const known = identities.get(spelled);
+  if (known !== undefined) return known;
   try {
     const { stdout } = await execute(command, [...flags, "--version"]);
-    return [command, ...flags, stdout.split("\n")[0]].join(" ");
+    const identity = `${spelled} ${stdout.split("\n")[0]}`;
+    identities.set(spelled, identity);
+    return identity;
   } catch (error) {
     throw isMissing(error) ? compilerMissing(command, error) : error;
   }
@@ -50,14 +58,25 @@ export async function compileC({ source, output, flags }: CompileRequest): Promi
   await rename(aside, output);
 }
 
+/** By shared object: calls for one text share one compiler. */
+const inProgress = new Map<string, Promise<string>>();
+
 /**
  * Compiles C text into a shared object in the cache and returns its path. Calls may overlap; as many compilers run at
  * once as there are cores. `named` is the source's name in the compiler's messages, else its place in the cache.
  */
 export async function compileText(text: string, flags: readonly string[], named?: string): Promise<string> {
+  const paths = cachePaths(await ccIdentity(), flags, text);
+  const present = inProgress.get(paths.output);
+  if (present !== undefined) return present;
+  if (existsSync(paths.output)) return paths.output;
+  const work = compileInto(paths, text, flags, named).finally(() => inProgress.delete(paths.output));
+  inProgress.set(paths.output, work);
+  return work;
+}
+
+async function compileInto({ source, output, aside }: CachePaths, text: string, flags: readonly string[], named: string | undefined): Promise<string> {
   const [command, ...own] = compilerOption();
-  const { source, output, aside } = cachePaths(await ccIdentity(), flags, text);
-  if (existsSync(output)) return output;
   if (named === undefined) keep(source, text);
   await takeTurn(async () => {
     try {
@@ -90,7 +109,14 @@ export function compileTextSync(text: string, flags: readonly string[]): string 
   return output;
 }
 
-function cachePaths(identity: string, flags: readonly string[], text: string): { source: string; output: string; aside: string } {
+interface CachePaths {
+  readonly source: string;
+  readonly output: string;
+  /** Where the shared object is written before it takes its name. */
+  readonly aside: string;
+}
+
+function cachePaths(identity: string, flags: readonly string[], text: string): CachePaths {
   const hash = createHash("sha256").update(JSON.stringify([identity, flags, before, after, text])).digest("hex").slice(0, 32);
   const folder = join(cacheOption() ?? join(tmpdir(), "tsdlc"), "kernels");
   mkdirSync(folder, { recursive: true });

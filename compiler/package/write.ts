@@ -5,8 +5,9 @@
 import { join } from "node:path";
 import type { Signature } from "../../ir/signature.ts";
 import type { Compilation, CompiledTier } from "../../lib/compile.ts";
-import { compileC } from "tsdlc-runtime/toolchain";
+import { compileC, compileText } from "tsdlc-runtime/toolchain";
 import type { Progress } from "../progress.ts";
+import { UsageError } from "../usage-error.ts";
 import { codePath, packageFiles, type PackageIdentity, sourcePath } from "./contents.ts";
 import { createPendingFolder } from "./folder.ts";
 
@@ -34,10 +35,28 @@ export async function writePackage(
 
 /** All tiers at once; waits for every compiler even when one has failed, because the folder is about to be removed. */
 async function compileTiers(folder: string, tiers: readonly CompiledTier[]): Promise<void> {
-  const outcomes = await Promise.allSettled(tiers.map((tier) =>
-    compileC({ source: join(folder, sourcePath(tier)), output: join(folder, codePath(tier)), flags: tier.flags }),
-  ));
+  const outcomes = await Promise.allSettled(tiers.map(async (tier) => {
+    try {
+      await compileC({ source: join(folder, sourcePath(tier)), output: join(folder, codePath(tier)), flags: tier.flags });
+    } catch (error) {
+      throw (await isForeign(tier)) ? foreignTier(tier) : error;
+    }
+  }));
   for (const outcome of outcomes) {
     if (outcome.status === "rejected") throw outcome.reason;
   }
+}
+
+/** Whether the C compiler works, but not for the machine of this tier. */
+async function isForeign({ flags }: CompiledTier): Promise<boolean> {
+  const compiles = (given: readonly string[]): Promise<boolean> => compileText("int nothing;\n", given).then(() => true, () => false);
+  return !(await compiles(flags)) && (await compiles(flags.filter((flag) => !flag.startsWith("-m"))));
+}
+
+function foreignTier({ name, flags }: CompiledTier): UsageError {
+  const example = name === "cpu-arm64" ? "CC=aarch64-linux-gnu-gcc tsdlc build ... --arch arm64" : "CC=x86_64-linux-gnu-gcc tsdlc build ... --arch v3,v4";
+  return new UsageError(
+    `the C compiler has no code for the tier ${name}: it does not take ${flags.filter((flag) => flag.startsWith("-m")).join(" ")}`,
+    `name one that does in CC, as in: ${example}`,
+  );
 }

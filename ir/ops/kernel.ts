@@ -192,8 +192,14 @@ export const group: OpRecord<(inputs: readonly Value[], attrs: Attrs, regions: r
   },
 };
 
+export interface LaunchAttrs extends Attrs {
+  readonly callee: string;
+  /** The ops that the kernel was made of, for people: "dot_general + add + max". */
+  readonly summary?: string;
+}
+
 /** Runs a kernel function, whose parameters are the input buffers and then one buffer for each result. */
-export const launch: OpRecord<(inputs: readonly Value[], attrs: { readonly callee: string }) => readonly Value[]> = {
+export const launch: OpRecord<(inputs: readonly Value[], attrs: LaunchAttrs) => readonly Value[]> = {
   doc: "results = what the kernel `callee` stores to its last buffers, given the inputs as its first",
   operands: ["...inputs"],
   results: ["...results"],

@@ -43,10 +43,13 @@ function relaunch(func: Func, scheduled: ReadonlyMap<string, PrunedKernels>, fin
   return rewriteFunction(func, (b, op, operands) => {
     const kernels = op.name === "launch" ? scheduled.get(String(op.attrs["callee"])) : undefined;
     if (kernels === undefined) return undefined;
-    const launch = ({ kernel, inputs }: PrunedKernel, given: readonly Value[]): readonly Value[] =>
-      b.launch(inputs.map((input) => given[input] ?? missing(kernel, input)), { callee: kernel.name });
-    const prepared = kernels.preparations.flatMap((preparation) => launch(preparation, operands));
-    return launch(kernels.main, [...operands, ...prepared]);
+    const launch = ({ kernel, inputs }: PrunedKernel, given: readonly Value[], prefix: string): readonly Value[] => {
+      const { summary } = op.attrs;
+      const attrs = { callee: kernel.name, ...(summary === undefined ? {} : { summary: `${prefix}${String(summary)}` }) };
+      return b.launch(inputs.map((input) => given[input] ?? missing(kernel, input)), attrs);
+    };
+    const prepared = kernels.preparations.flatMap((preparation) => launch(preparation, operands, "pack for "));
+    return launch(kernels.main, [...operands, ...prepared], "");
   }, find);
 }
 

@@ -93,6 +93,15 @@ describe("tsdlc build", function () {
       assert.deepEqual(listFiles(folder).map((path) => [path, readFileSync(join(folder, path), "base64")]), before);
     }));
 
+  it("says how to name a compiler for a machine that the one at hand has no code for", () =>
+    withFolder(template, (folder) => {
+      const [tier, name] = process.arch === "arm64" ? ["v3", "cpu-x86-64-v3"] : ["arm64", "cpu-arm64"];
+      const { exitCode, stderr } = runCli(["build", "model.ts", "--out", "dist", "--arch", tier], { folder });
+      assert.equal(exitCode, 2, stderr);
+      assert.match(stderr, new RegExp(`error: the C compiler has no code for the tier ${name}: .*\nhelp: name one that does in CC, as in: CC=`));
+      assert.deepEqual(listFiles(folder), listFiles(template));
+    }));
+
   it("builds all models of a folder", () =>
     withFolder(template, (folder) => {
       mkdirSync(join(folder, "models/deep"), { recursive: true });
