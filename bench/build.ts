@@ -36,7 +36,7 @@ export async function benchBuild(quick: boolean): Promise<string> {
     title: "tsdlc build examples/mnist/model.ts (s, from the start of the process to its end)",
     columns: ["", "best", "median", "aim"],
     rows: [total("cold", cold, "< 3"), ...phases, total("unchanged", unchanged, "< 0.5"), total("node -e 0, for comparison", start, "")],
-    notes: ["cold: an empty cache folder and no output folder; two tiers (x86-64-v4 and v3) compile side by side"],
+    notes: ["cold: an empty cache folder and no output folder; the C compiler works on x86-64-v4 while the passes make v3"],
   });
 }
 

@@ -40,7 +40,8 @@ export function chooseTile(parts: ContractionParts, limits: Limits): Tile | unde
   const isWhole = typeof n === "number" && n % (vectors * lanes) === 0;
   const isWorthCopying = typeof m === "number" && m >= manyRows && (typeof n !== "number" || n * bytesOf(dtype) > longRowBytes);
   const isPacked = !isConsecutive || !isWhole || isWorthCopying;
-  const canDot = !isConsecutive && isConsecutiveAlongSum(parts);
+  const hasLongSum = typeof k !== "number" || k >= 4 * lanes;
+  const canDot = !isConsecutive && hasLongSum && isConsecutiveAlongSum(parts);
   const hasFewRows = typeof m === "number" && m <= fewTiles * rows;
   const dotsFewRows = canDot && (hasFewRows || typeof m !== "number");
   return { rows, vectors, lanes, isPacked: isPacked && !(dotsFewRows && hasFewRows), dotsFewRows };

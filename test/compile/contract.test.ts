@@ -24,7 +24,7 @@ const layouts: readonly Layout[] = [false, true].flatMap((isLeftTransposed) =>
     const common = { isLeftTransposed, isRightTransposed };
     const name = `${isLeftTransposed ? "t" : "n"}${isRightTransposed ? "t" : "n"}`;
     return [
-      ...([[33, 10], [17, 64], [64, 130], [16, 1], [1, 20], [40, 600]] as const).map(([k, n]) => ({ ...common, dtype: "f32" as const, k, n, name: `${name}_${k}_${n}` })),
+      ...([[33, 10], [17, 64], [64, 130], [16, 1], [1, 20], [70, 600], [67, 33]] as const).map(([k, n]) => ({ ...common, dtype: "f32" as const, k, n, name: `${name}_${k}_${n}` })),
       { ...common, dtype: "f32" as const, k: 19, n: "N" as const, name: `${name}_named` },
       { ...common, dtype: "f64" as const, k: 21, n: 24, name: `${name}_f64` },
       { ...common, dtype: "i32" as const, k: 9, n: 18, name: `${name}_i32` },

@@ -38,6 +38,17 @@ describe("runtime: toolchain", () => {
     assert.deepEqual(left.filter((name) => !/^[0-9a-f]{32}\.(c|so)$/.test(name)), []);
   });
 
+  it("starts one compiler for one text", async () => {
+    const [log, command] = [join(folder, "log"), join(folder, "counting-cc")];
+    await writeFile(command, `#!/bin/sh\necho "$@" >> "${log}"\nexec cc "$@"\n`, { mode: 0o755 });
+    process.env["CC"] = command;
+    const first = compileText("int once(void) { return 1; }", []);
+    const paths = await Promise.all([first, compileText("int once(void) { return 1; }", [])]);
+    assert.equal(paths[0], paths[1]);
+    const calls = (await readFile(log, "utf8")).trim().split("\n");
+    assert.equal(calls.filter((call) => call.includes("-shared")).length, 1);
+  });
+
   it("compiles a file to a file", async () => {
     const [source, output] = [join(folder, "a.c"), join(folder, "out", "a.so")];
     await writeFile(source, "int one(void) { return 1; }");
