@@ -17,6 +17,7 @@ import { assertReplaceable } from "./package/folder.ts";
 import { writePackage } from "./package/write.ts";
 import type { Progress } from "./progress.ts";
 import { findSources } from "./sources.ts";
+import { UsageError } from "./usage-error.ts";
 import { tierNames } from "./tiers.ts";
 
 export interface BuildRequest {
@@ -49,6 +50,9 @@ export async function build(request: BuildRequest, progress: Progress, print: (t
   const tiers = request.targets.flatMap((target) => tierNames(target, request.architectures));
   const sources = await findSources(request.source);
   const name = request.name ?? packageName(basename(out));
+  if (!/^(@[a-z0-9-][a-z0-9-._]*\/)?[a-z0-9-][a-z0-9-._]*$/.test(name)) {
+    throw new UsageError(`"${name}" is not a name that npm takes for a package`, "use small letters, digits and -, as in --name my-net or --name @me/net");
+  }
 
   const startedAt = Date.now();
   const key = await buildKey({ sources: sources.map((file) => resolve(file)), name, tiers, cc: await ccIdentity() });

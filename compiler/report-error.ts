@@ -42,6 +42,8 @@ export async function reportError(error: unknown, { colours, debug }: Surroundin
     return { text: `${head}: ${error.message}\n`, exitCode: isInput ? exitCodes.usage : exitCodes.internal };
   }
   const message = error instanceof Error ? error.message : String(error);
+  const refusal = systemHelp[systemCode(error)];
+  if (refusal !== undefined) return { text: `${head}: ${message}\n${help(refusal)}`, exitCode: exitCodes.internal };
   const lines = [`${head}: ${message}\n`, "This is a bug in tsdlc, not in your program. Please report it with the command that you ran.\n"];
   const reproducer = reproducerOf(error);
   if (reproducer !== undefined) lines.push(`The module before the failing pass is in ${await saveReproducer(reproducer)}\n`);
@@ -49,6 +51,21 @@ export async function reportError(error: unknown, { colours, debug }: Surroundin
     lines.push(debug ? `${paint.dim(error.stack)}\n` : help("TSDLC_DEBUG=1 shows where it happened"));
   }
   return { text: lines.join(""), exitCode: exitCodes.internal };
+}
+
+/** What the system refuses is a fault of neither program; what a user can do about each. */
+const systemHelp: Readonly<Record<string, string>> = {
+  ENOSPC: "make room on that disk, or name another folder",
+  EDQUOT: "make room within your quota, or name another folder",
+  EACCES: "allow it, or name another folder",
+  EPERM: "allow it, or name another folder",
+  EROFS: "that disk cannot be written to: name another folder",
+  ENAMETOOLONG: "use a shorter name",
+  EMFILE: "close other programs, or allow more open files (ulimit -n)",
+};
+
+function systemCode(error: unknown): string {
+  return error instanceof Error && "code" in error && typeof error.code === "string" ? error.code : "";
 }
 
 /** By name, so that the class need not be loaded to say no. */

@@ -37,6 +37,7 @@ export async function run(request: RunRequest, progress: Progress): Promise<stri
     if (given.length > program.parameters.length) {
       throw new UsageError(`${program.name} takes ${program.parameters.length} arguments, and ${request.inputs ?? "the input"} has ${given.length}`);
     }
+    refuseUnknownSizes(program, sizes);
     const args = program.parameters.map((parameter, position) => makeArgument(parameter, given[position], sizes));
     const call = functions[program.name];
     if (call === undefined) throw new UsageError(`${folder} has no function ${program.name}`);
@@ -115,9 +116,21 @@ function makeArgument({ name, tree }: ParameterSpec, given: unknown, sizes: Read
   }
 }
 
+function refuseUnknownSizes({ name, dims }: Program, sizes: ReadonlyMap<string, number>): void {
+  const names = dims.map((dim) => dim.name);
+  const unknown = [...sizes.keys()].find((size) => !names.includes(size));
+  if (unknown === undefined) return;
+  throw new UsageError(`${name} has no dim named ${unknown}`, names.length === 0 ? "it has no named dims" : `its named dims are ${names.join(", ")}`);
+}
+
+/** More is no default but a mistake: an array of numbers this long takes 800 MB. */
+const largestDefault = 1e8;
+
 /** Numbers, which are elements of any dtype; a typed array would be of one. */
 function zeros(shape: readonly number[]): readonly number[] {
-  return new Array<number>(shape.reduce((product, size) => product * size, 1)).fill(0);
+  const count = shape.reduce((product, size) => product * size, 1);
+  if (count > largestDefault) throw new UsageError(`the zeros of shape [${shape.join(",")}] are ${count} numbers`, "choose smaller sizes with --dims, or call the package from a program");
+  return new Array<number>(count).fill(0);
 }
 
 async function printResult(path: string, value: unknown): Promise<string> {

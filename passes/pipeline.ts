@@ -1,9 +1,9 @@
 /**
  * The passes, the order in which they run, and the runner.
  *
- * A pass is a pure function from module to module. The runner verifies what each returns, and tells an observer what
- * changed and how long it took. When a pass fails, the error carries the module just before it as text that starts
- * with `// run: <pass>`: saved under test/golden, that text is the test of the repair.
+ * A pass is a pure function from module to module. The runner verifies, and tells an observer what changed and how
+ * long it took. When a pass fails, the error carries the module just before it as text that starts with
+ * `// run: <pass>`: saved under test/golden, that text is the test of the repair.
  */
 
 import { IrError } from "../ir/builder.ts";
@@ -86,8 +86,25 @@ export class PassError extends Error {
   }
 }
 
-/** Runs these passes in order, verifying after each. Throws a PassError. */
+/**
+ * Runs these passes in order. Throws a PassError.
+ *
+ * What comes out is verified, and with an observer so is what each pass returns. Without one, a fault makes the passes
+ * run once more with each verified: they are pure, so it happens again, and then the pass that made it is known.
+ * Verifying each time would take a third of a build.
+ */
 export function runPasses(module: Module, names: readonly PassName[], context: PassContext = {}, observer?: Observer): Module {
+  if (observer !== undefined) return runVerified(module, names, context, observer);
+  try {
+    const result = names.reduce((current, pass) => passes[pass].run(current, context), module);
+    verify(result);
+    return result;
+  } catch {
+    return runVerified(module, names, context, undefined);
+  }
+}
+
+function runVerified(module: Module, names: readonly PassName[], context: PassContext, observer: Observer | undefined): Module {
   let current = module;
   for (const pass of names) {
     const before = current;

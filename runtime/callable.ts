@@ -57,6 +57,7 @@ export function callable(program: Program, module: DeviceModule, device: Device,
     const values = reader.read(args, device);
     const { plan, run } = prepare(reader.solve(values));
     reader.check(values, plan.parameters);
+    for (const mutation of program.mutations) requireWritable(program, args, mutation);
     const outputs = runOn(program, reader, plan, run, values, device);
     if (donates) endDonated(program, reader, values, call);
     let next = 0;
@@ -147,6 +148,16 @@ function checkGuard(program: Program, { left, relation, right, reason }: Guard, 
   throw new ArgumentError(
     `${program.name}: with ${given}, ${printFormula(left)} ${relation} ${printFormula(right)} does not hold: ${a} against ${b}; ${reason}`,
   );
+}
+
+/** A field that the call will assign must take it: found out before the run, so that a failed call changes nothing. */
+function requireWritable({ name, parameters }: Program, args: readonly unknown[], { path: [parameter, ...fields] }: Mutation): void {
+  let owner = args[Number(parameter)];
+  for (const key of fields.slice(0, -1)) owner = (owner as Readonly<Record<number | string, unknown>>)[key];
+  const field = Object.getOwnPropertyDescriptor(owner, fields.at(-1) ?? "");
+  if (field === undefined || field.writable === true || field.set !== undefined) return;
+  const where = [parameters[Number(parameter)]?.name, ...fields].join(".");
+  throw new ArgumentError(`${name}: argument ${where} cannot be assigned, and ${name} assigns it: its object is frozen or read-only; pass a copy, as in { ...object }`);
 }
 
 function assignMutation(args: readonly unknown[], { path }: Mutation, value: unknown): void {

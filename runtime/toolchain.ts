@@ -45,7 +45,9 @@ export async function ccIdentity(): Promise<string> {
     identities.set(spelled, identity);
     return identity;
   } catch (error) {
-    throw isMissing(error) ? compilerMissing(command, error) : error;
+    if (isMissing(error)) throw compilerMissing(command, error);
+    const said = error instanceof Error ? error.message.trim() : String(error);
+    throw new CompilerMissingError(`the C compiler that CC names cannot be asked for its version: ${said}. Name another one in CC, or leave CC unset for cc`);
   }
 }
 

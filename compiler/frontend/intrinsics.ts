@@ -5,9 +5,10 @@
 
 import { ts } from "ts-morph";
 import { onlyProven, surface, TracedNumber, type SurfaceArgument, type SurfaceContext } from "../../lib/surface.ts";
-import { namedDim, namesOfDim, printDim, type Dim } from "../../ir/dim.ts";
+import { elementCount, namedDim, namesOfDim, printDim, type Dim } from "../../ir/dim.ts";
 import { TypeFault } from "../../ir/op.ts";
 import { Value } from "../../ir/module.ts";
+import { printType, type Type } from "../../ir/type.ts";
 import path from "node:path";
 import { callValue } from "./evaluate-call.ts";
 import { runtimeOperand } from "./evaluate-operator.ts";
@@ -67,7 +68,11 @@ function callPrimitive(run: Evaluation, name: string, args: readonly StaticValue
   if (entry === undefined) throw new Error(`lib has no primitive "${name}"`);
   const given = args.map((argument) => toSurface(run, argument, node));
   try {
-    const result = makeOps(run, node, (b) => entry(b, contextOf(run, node), ...given));
+    const result = makeOps(run, node, (b) => {
+      const made = entry(b, contextOf(run, node), ...given);
+      for (const { type } of made instanceof Value ? [made] : made) refuseUncountable(type);
+      return made;
+    });
     return result instanceof Value ? tensorOf(run, result) : result.map((value) => tensorOf(run, value));
   } catch (error) {
     if (!(error instanceof Refusal) || error.diagnostic.help !== undefined) throw error;
@@ -75,6 +80,15 @@ function callPrimitive(run: Evaluation, name: string, args: readonly StaticValue
       run.b.region([], () => (entry(run.b, onlyProven, ...candidate.map((argument) => toSurface(run, argument, node))), []));
     });
     throw help === undefined ? error : new Refusal({ ...error.diagnostic, help });
+  }
+}
+
+/** Kernels count elements in 64 bits and sizes are JavaScript numbers: past 2^53 neither would be right. */
+function refuseUncountable(type: Type): void {
+  if (type.kind !== "tensor") return;
+  const count = elementCount(type.shape);
+  if (typeof count === "number" && count > Number.MAX_SAFE_INTEGER) {
+    throw new TypeFault("a tensor has at most 2^53 elements", [`${printType(type)} has ${count}`]);
   }
 }
 

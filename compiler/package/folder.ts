@@ -5,6 +5,7 @@
  * holds anything tsdlc did not write is left alone: `assertReplaceable` says so before any work is done.
  */
 
+import { rmSync } from "node:fs";
 import { access, mkdir, readFile, readdir, rename, rm, writeFile } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { programFormat } from "tsdlc-runtime/program";
@@ -58,8 +59,18 @@ export interface PendingFolder {
 /** Starts a folder that will become `out`; the process id keeps two builds apart. */
 export async function createPendingFolder(out: string): Promise<PendingFolder> {
   const path = join(dirname(out), `${basename(out)}.tmp-${process.pid}`);
-  await rm(path, { recursive: true, force: true });
-  await mkdir(path, { recursive: true });
+  await mkdir(dirname(out), { recursive: true });
+  await removeAbandoned(out);
+  await mkdir(path);
+  const stop = (signal: NodeJS.Signals): void => {
+    rmSync(path, { recursive: true, force: true });
+    // Without a listener the signal does what it does to any program.
+    process.kill(process.pid, signal);
+  };
+  for (const signal of endingSignals) process.once(signal, stop);
+  const finish = (): void => {
+    for (const signal of endingSignals) process.off(signal, stop);
+  };
   return {
     path,
     async write({ path: relative, data }) {
@@ -79,12 +90,36 @@ export async function createPendingFolder(out: string): Promise<PendingFolder> {
         if (replaced) await rename(previous, out);
         throw error;
       }
+      finish();
       await rm(previous, { recursive: true, force: true });
     },
     async discard() {
+      finish();
       await rm(path, { recursive: true, force: true });
     },
   };
+}
+
+const endingSignals = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
+
+/** Removes what builds of `out` left that were killed with no chance to: folders named by a process that is no more. */
+async function removeAbandoned(out: string): Promise<void> {
+  const prefix = `${basename(out)}.tmp-`;
+  for (const entry of await readdir(dirname(out))) {
+    const id = entry.startsWith(prefix) ? entry.slice(prefix.length) : "";
+    if (/^\d+$/.test(id) && !isRunning(Number(id))) await rm(join(dirname(out), entry), { recursive: true, force: true });
+  }
+}
+
+function isRunning(id: number): boolean {
+  if (id === process.pid) return false;
+  try {
+    process.kill(id, 0);
+    return true;
+  } catch (error) {
+    // Somebody else's process may not be signalled, but is there.
+    return errorCode(error) !== "ESRCH";
+  }
 }
 
 async function exists(path: string): Promise<boolean> {

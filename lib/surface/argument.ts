@@ -7,6 +7,7 @@ import type { Builder } from "../../ir/builder.ts";
 import { type Dim, isDim, isNeverNegative, printDim, sameDim, subDims } from "../../ir/dim.ts";
 import { Value } from "../../ir/module.ts";
 import { TypeFault } from "../../ir/op.ts";
+import { highestOf, lowestOf } from "../../ir/ops/dtype-ranges.ts";
 import { type DType, dtypes, isFloat, printType, type TensorType } from "../../ir/type.ts";
 
 export type SurfaceArgument =
@@ -145,6 +146,10 @@ export function checkNumber(value: number, dtype: DType): number {
       [`${dtype} holds whole numbers`],
       `convert the tensor first, with .to("f32")`,
     );
+  }
+  const [low, high] = [lowestOf(dtype), highestOf(dtype)];
+  if (value < low || value > high) {
+    throw new TypeFault(`the number ${value} does not fit a tensor of ${dtype}`, [`${dtype} holds ${low} to ${high}`], `convert the tensor first, with .to("f32")`);
   }
   return value;
 }

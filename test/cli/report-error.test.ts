@@ -31,6 +31,13 @@ describe("errors of a command", () => {
     assert.match((await reportError(bug, { ...plain, debug: true })).text, /report-error\.test/);
   });
 
+  it("says what to do about what the system refuses, and calls it no bug", async () => {
+    const full = Object.assign(new Error("ENOSPC: no space left on device, write 'x'"), { code: "ENOSPC" });
+    assert.deepEqual(await reportError(full, plain), {
+      text: "error: ENOSPC: no space left on device, write 'x'\nhelp: make room on that disk, or name another folder\n", exitCode: 3,
+    });
+  });
+
   it("colours diagnostics only on request", async () => {
     const error = new DiagnosticsError([{ code: "TSDL4001", message: "there is no file", labels: [], notes: [], help: undefined }]);
     assert.deepEqual(await reportError(error, plain), { text: "error TSDL4001: there is no file\n\n1 error\n", exitCode: 1 });

@@ -3,6 +3,7 @@
  */
 
 import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
 import { existsSync, mkdirSync, readFileSync, readdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { packageName } from "../../compiler/package/contents.ts";
@@ -32,6 +33,28 @@ describe("package folder", () => {
       const pending = await createPendingFolder(join(folder, "net"));
       await pending.write({ path: "kernels/a.c", data: "half" });
       await pending.discard();
+      assert.deepEqual(readdirSync(folder), []);
+    }));
+
+  it("removes what builds left that were killed, and nothing else", () =>
+    withFolder(undefined, async (folder) => {
+      const ended = spawnSync(process.execPath, ["-e", ""]).pid;
+      const kept = [`net.tmp-${process.ppid}`, "net.tmp-notes", `other.tmp-${ended}`];
+      for (const name of [`net.tmp-${ended}`, ...kept]) mkdirSync(join(folder, name));
+      const pending = await createPendingFolder(join(folder, "net"));
+      await pending.discard();
+      assert.deepEqual(readdirSync(folder).sort(), [...kept].sort());
+    }));
+
+  it("is removed when the process is told to end", () =>
+    withFolder(undefined, async (folder) => {
+      const module = new URL("../../compiler/package/folder.ts", import.meta.url).href;
+      const script = `const { createPendingFolder } = await import(${JSON.stringify(module)});
+        await createPendingFolder(${JSON.stringify(join(folder, "net"))});
+        process.kill(process.pid, "SIGINT");
+        setTimeout(() => {}, 10_000);`;
+      const { signal, stderr } = spawnSync(process.execPath, [...process.execArgv, "--input-type=module", "-e", script], { encoding: "utf8" });
+      assert.equal(signal, "SIGINT", stderr);
       assert.deepEqual(readdirSync(folder), []);
     }));
 

@@ -146,6 +146,12 @@ describe("runtime: running programs", () => {
     assert.notEqual(state.running.mean, mean);
     assert.deepEqual([...(await state.running.mean.data())], [2, 4]);
     assert.deepEqual([...(await result.data())], [1, 2]);
+
+    const frozen = { running: Object.freeze({ mean: tensor([1, 2]) }) };
+    assert.throws(() => anyFunction(functions, "mutating")(frozen), {
+      name: "ArgumentError",
+      message: "mutating: argument state.running.mean cannot be assigned, and mutating assigns it: its object is frozen or read-only; pass a copy, as in { ...object }",
+    });
   });
 
   it("reads constants of the package, also as results", async () => {

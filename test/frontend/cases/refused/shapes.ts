@@ -1,4 +1,4 @@
-import { concat, model, type Tensor } from "tsdlc";
+import { concat, model, type Tensor, zeros } from "tsdlc";
 
 interface Params { w1: Tensor<[784, 128]>; w2: Tensor<[128, 10]> }
 
@@ -24,3 +24,4 @@ export const inLibrary = model((x: Tensor<[3, 4]>, y: Tensor<[3, 1], "i32">) => 
 export const concatenated = model((x: Tensor<[3, 4]>, y: Tensor<[3, 5]>) => concat([loosely(x), y], 0));
 export const integerRoot = model((y: Tensor<[3], "i32">) => (y as never as Tensor<[3]>).sqrt());
 export const mean = model((y: Tensor<[3], "i32">) => (y as never as Tensor<[3]>).mean());
+export const uncountable = model((x: Tensor<[3]>) => zeros([2 ** 40, 2 ** 40]).sum().add(x));
