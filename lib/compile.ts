@@ -13,7 +13,7 @@ import { findFunction, type Module } from "../ir/module.ts";
 import type { Signature } from "../ir/signature.ts";
 import { ConstantPool } from "../passes/constant-pool.ts";
 import { findLimits, type Limits } from "../passes/limits.ts";
-import { kernelPipeline, type Observer, runPasses, tensorPipeline } from "../passes/pipeline.ts";
+import { fusionPipeline, type Observer, runPasses, tensorPipeline, tierPipeline } from "../passes/pipeline.ts";
 import { planMemory } from "../passes/plan-memory.ts";
 import type { Program } from "tsdlc-runtime/program";
 
@@ -58,12 +58,20 @@ export function compileModule(module: Module, signatures: readonly Signature[], 
 export function* compileTiers(module: Module, signatures: readonly Signature[], constants: ConstantPool, options: CompileOptions): Generator<CompiledTier, void> {
   const entries = signatures.map(({ name }) => name);
   const simplified = runPasses(module, tensorPipeline, { entries }, options.observe);
-  for (const tier of options.tiers) yield compileTier(simplified, signatures, findLimits(tier), constants, options.observe);
+  const fused = new Map<string, Module>();
+  for (const tier of options.tiers) {
+    const limits = findLimits(tier);
+    // Tiers that differ in lanes alone have the same kernels up to schedule.
+    const key = `${limits.buffers} ${limits.scratchBytes}`;
+    const lowered = fused.get(key) ?? runPasses(simplified, fusionPipeline, { entries, limits }, options.observe);
+    fused.set(key, lowered);
+    yield compileTier(lowered, signatures, limits, constants, options.observe);
+  }
 }
 
 function compileTier(module: Module, signatures: readonly Signature[], limits: Limits, constants: ConstantPool, observer: Observer | undefined): CompiledTier {
   const entries = signatures.map(({ name }) => name);
-  const scheduled = runPasses(module, kernelPipeline, { entries, limits }, observer);
+  const scheduled = runPasses(module, tierPipeline, { entries, limits }, observer);
   const programs = signatures.map((signature) => {
     const plan = planMemory(scheduled, findFunction(scheduled, signature.name), donatedLeaves(signature), constants);
     return writeProgram(scheduled, signature, plan);

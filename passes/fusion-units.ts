@@ -25,7 +25,6 @@ export interface Other {
 export type Unit = Group | Other;
 
 export class Units {
-  readonly #region: Region;
   readonly #yields: ReadonlySet<Value>;
   readonly #position = new Map<Op, number>();
   readonly #definition = new Map<Value, Op>();
@@ -33,10 +32,10 @@ export class Units {
   /** Units that read a value, be it in a copy. */
   readonly #readers = new Map<Value, Set<Unit>>();
   readonly #opsOf = new Map<Unit, readonly Op[]>();
+  readonly #sourcesOf = new Map<Unit, readonly Op[]>();
   readonly #refused = new Map<Group, Set<Group>>();
 
   constructor(region: Region) {
-    this.#region = region;
     this.#yields = new Set(region.yields);
     region.ops.forEach((op, position) => {
       this.#position.set(op, position);
@@ -92,10 +91,12 @@ export class Units {
   /** Whether something outside of both depends on `first` and is depended on by `second`. */
   isBetween(first: Group, second: Group): boolean {
     const seen = new Set<Unit>();
+    // What ends before `first` begins cannot depend on it.
+    const start = Math.min(...[...first.own].map((op) => this.#at(op)));
     const reaches = (unit: Unit, isDirect: boolean): boolean =>
       this.#dependencies(unit).some((dependency) => {
         if (dependency === first) return !isDirect;
-        if (dependency === second || seen.has(dependency)) return false;
+        if (dependency === second || seen.has(dependency) || this.#last(dependency) < start) return false;
         seen.add(dependency);
         return reaches(dependency, false);
       });
@@ -126,12 +127,24 @@ export class Units {
 
   #dependencies(unit: Unit): readonly Unit[] {
     const dependencies = new Set<Unit>();
-    for (const value of this.#opsIn(unit).flatMap(usedValues)) {
-      const definition = this.#definition.get(value);
-      const other = definition === undefined ? undefined : this.#unitOf.get(definition);
+    for (const op of this.#sources(unit)) {
+      const other = this.#unitOf.get(op);
       if (other !== undefined && other !== unit) dependencies.add(other);
     }
     return [...dependencies];
+  }
+
+  /** The ops, of whichever unit, that compute what a unit reads. */
+  #sources(unit: Unit): readonly Op[] {
+    const known = this.#sourcesOf.get(unit);
+    if (known !== undefined) return known;
+    const sources = new Set<Op>();
+    for (const value of this.#opsIn(unit).flatMap(usedValues)) {
+      const definition = this.#definition.get(value);
+      if (definition !== undefined) sources.add(definition);
+    }
+    this.#sourcesOf.set(unit, [...sources]);
+    return [...sources];
   }
 
   #addReader(unit: Unit): void {
@@ -171,8 +184,8 @@ export class Units {
     return [...ops].toSorted((left, right) => this.#at(left) - this.#at(right));
   }
 
-  #last(group: Group): number {
-    return Math.max(...[...group.own].map((op) => this.#at(op)));
+  #last(unit: Unit): number {
+    return unit.kind === "other" ? this.#at(unit.op) : Math.max(...[...unit.own].map((op) => this.#at(op)));
   }
 
   #at(op: Op): number {

@@ -32,8 +32,13 @@ export type PassName = keyof typeof passes;
  */
 export const tensorPipeline: readonly PassName[] = ["transform", "simplify", "cse", "simplify", "dce"];
 
+/** From there to kernels without an order. Of the limits it reads `buffers` and `scratchBytes` alone. */
+export const fusionPipeline: readonly PassName[] = ["expand-loops", "fuse", "lower"];
+
 /** From there to kernels of one tier. */
-export const kernelPipeline: readonly PassName[] = ["expand-loops", "fuse", "lower", "schedule", "expand-math", "simplify", "hoist", "cse", "dce"];
+export const tierPipeline: readonly PassName[] = ["schedule", "expand-math", "simplify", "hoist", "cse", "dce"];
+
+export const kernelPipeline: readonly PassName[] = [...fusionPipeline, ...tierPipeline];
 
 /** What must run before what, and why. Holds for each pipeline above (pipeline.test.ts). */
 export const orderings: readonly Ordering[] = [
