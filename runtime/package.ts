@@ -46,8 +46,8 @@ export async function loadPackage(folder: URL | string, options: LoadOptions = {
   const manifest = parseManifest(new TextDecoder().decode(await read("program.json")), join(path, "program.json"));
   const target = options.device ?? (await device());
   const tier = pickTier(manifest.tiers, target, path);
-  if (tier.programs.length !== manifest.functions.length) {
-    throw new PackageError(`the package ${path} is broken: the tier ${tier.name} has ${tier.programs.length} programs for ${manifest.functions.length} functions; build it again`);
+  if (!Array.isArray(tier.programs) || tier.programs.length !== manifest.functions.length) {
+    throw new PackageError(`the package ${path} is broken: the tier ${tier.name} has ${Array.isArray(tier.programs) ? tier.programs.length : "no"} programs for ${manifest.functions.length} functions; build it again`);
   }
   const constants = manifest.constants === undefined ? undefined : await read(manifest.constants);
   return bindPrograms(

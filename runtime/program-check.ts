@@ -6,7 +6,7 @@
 
 import { isDType } from "./dtype.ts";
 import { PackageForeignError, PackageError, PackageVersionError } from "./errors.ts";
-import { type BufferSpec, type Program, programFormat, programVersion, type Step } from "./program.ts";
+import { type BufferSpec, type Formula, type Program, programFormat, programVersion, type Step } from "./program.ts";
 import { leavesOf, parameterLeaves } from "./tree.ts";
 
 /** Throws unless an object says that it is of our format and version. `where` names it in the message. */
@@ -23,9 +23,21 @@ export function checkFormat(value: unknown, where: string): void {
   throw new PackageVersionError(`${where} has version ${JSON.stringify(version) ?? "none"} of the format${by}; this tsdlc-runtime reads version ${programVersion}: ${advice}`);
 }
 
-/** Throws PackageError when an index of the program is out of range, naming what it should have pointed to. */
+/**
+ * Throws PackageError when an index of the program is out of range or a formula names no dim of it, saying which; and
+ * when a part is missing or of another kind altogether.
+ */
 export function checkProgram(program: Program, where: string): void {
   checkFormat(program, where);
+  try {
+    checkParts(program, where);
+  } catch (error) {
+    if (error instanceof PackageError) throw error;
+    throw new PackageError(`${where} is broken: a part of it has another form than version ${programVersion} says; build it again`, { cause: error });
+  }
+}
+
+function checkParts(program: Program, where: string): void {
   const broken = (what: string): PackageError => new PackageError(`${where} is broken: ${what}; build it again`);
   const require = (index: number | undefined, count: number, what: string): void => {
     if (index === undefined || !Number.isInteger(index) || index < 0 || index >= count) throw broken(`there is no ${what} ${index}`);
@@ -33,7 +45,15 @@ export function checkProgram(program: Program, where: string): void {
   for (const part of ["dims", "parameters", "guards", "buffers", "kernels", "steps", "resultBuffers", "mutations"] as const) {
     if (!Array.isArray(program[part])) throw broken(`it has no list of ${part}`);
   }
+  const dims = new Set(program.dims.map(({ name }) => name));
+  const checkFormula = (formula: Formula): void => {
+    if (typeof formula === "string" && !dims.has(formula)) throw broken(`a formula uses ${formula}, which is no dim of it`);
+    if (typeof formula === "object") (formula.slice(1) as readonly Formula[]).forEach(checkFormula);
+  };
+  for (const { grid, work } of program.kernels) [grid, work].forEach(checkFormula);
+  for (const { left, right } of program.guards) [left, right].forEach(checkFormula);
   const leaves = parameterLeaves(program.parameters);
+  for (const { shape } of [...leaves, ...leavesOf(program.result, 0, "")]) shape.forEach(checkFormula);
   const count = program.buffers.length;
   program.buffers.forEach((buffer, index) => checkBuffer(buffer, index));
   const results = leavesOf(program.result, 0, "").length;
@@ -45,7 +65,8 @@ export function checkProgram(program: Program, where: string): void {
   for (const { result } of program.mutations) require(result, program.resultBuffers.length, "result");
   program.steps.forEach(checkStep);
 
-  function checkBuffer({ dtype, role }: BufferSpec, index: number): void {
+  function checkBuffer({ dtype, role, shape }: BufferSpec, index: number): void {
+    shape.forEach(checkFormula);
     if (!isDType(dtype)) throw broken(`buffer ${index} has the dtype ${JSON.stringify(dtype)}`);
     if (role.kind === "parameter") require(role.leaf, leaves.length, "parameter leaf");
     if (role.kind === "result" && role.reuses !== undefined) {

@@ -105,11 +105,18 @@ describe("runtime: packages", () => {
       [{ buffers: [{ dtype: "f7", shape: [], role: { kind: "result" } }] }, /buffer 0 has the dtype "f7"/],
       [{ buffers: [{ dtype: "f32", shape: [], role: { kind: "alias", of: 0 } }] }, /there is no earlier buffer 0/],
       [{ buffers: undefined }, /it has no list of buffers/],
+      [{ kernels: [{ ...kernel("add", ["*", "Q", 2]) }] }, /the program add is broken: a formula uses Q, which is no dim of it; build it again/],
+      [{ buffers: [null] }, /the program add is broken: a part of it has another form than version 1 says; build it again/],
     ];
     for (const [change, message] of broken) {
       await write({ ...manifest, tiers: [{ ...manifest.tiers[0], programs: [{ ...addProgram, ...change }] }] });
       await refuses(PackageError, message);
     }
+  });
+
+  it("refuses a tier without programs", async () => {
+    await write({ ...manifest, tiers: [{ ...manifest.tiers[0], programs: null }] });
+    await refuses(PackageError, /has no programs for 1 functions; build it again/);
   });
 
   it("refuses what only shows when sizes are known", async () => {
