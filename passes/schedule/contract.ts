@@ -6,10 +6,15 @@
 import type { Builder } from "../../ir/builder.ts";
 import { type Dim, subDims } from "../../ir/dim.ts";
 import { at } from "../../ir/expect.ts";
-import type { Region, Value } from "../../ir/module.ts";
+import type { Op, Region, Value } from "../../ir/module.ts";
 import type { ContractAttrs } from "../../ir/ops/kernel.ts";
-import { inlineRegion } from "../../ir/rewrite.ts";
+import { inlineRegion, withOuter } from "../../ir/rewrite.ts";
 import { indexType, isFloat, scalarType } from "../../ir/type.ts";
+
+export interface Space {
+  readonly extents: readonly Dim[];
+  readonly body: Region;
+}
 
 export interface ContractionParts {
   readonly attrs: ContractAttrs;
@@ -24,7 +29,7 @@ export function partsOf(attrs: ContractAttrs, regions: readonly Region[]): Contr
   return { attrs, left, right, epilogue };
 }
 
-export function contractionSpace(b: Builder, { attrs, left, right, epilogue }: ContractionParts): { readonly extents: readonly Dim[]; readonly body: Region } {
+function contractionSpace(b: Builder, { attrs, left, right, epilogue }: ContractionParts): Space {
   const extents = [...attrs.batch, attrs.m, attrs.n];
   const element = scalarType(attrs.dtype);
   const body = b.region(extents.map(() => indexType), (indices) => {
@@ -41,6 +46,15 @@ export function contractionSpace(b: Builder, { attrs, left, right, epilogue }: C
     return [];
   });
   return { extents, body };
+}
+
+/** The outer space of a kernel that is one op: a parallel's own, or that of a contraction's results; else undefined. */
+export function outerSpace(b: Builder, op: Op, outer: (value: Value) => Value): Space | undefined {
+  const regions = op.regions.map((region) => withOuter(region, outer));
+  const [body] = regions;
+  if (body === undefined) return undefined;
+  if (op.name === "contract") return contractionSpace(b, partsOf(op.attrs as ContractAttrs, regions));
+  return { extents: op.attrs["extents"] as readonly Dim[], body };
 }
 
 /** The indices of some rows from the first on; past the end they repeat the last one, and nothing is stored of them. */

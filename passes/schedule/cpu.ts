@@ -10,13 +10,12 @@
  * on it; inside there is nothing but `for`, `if`, memory, scalars and vectors.
  */
 
-import type { Dim } from "../../ir/dim.ts";
 import type { Func } from "../../ir/module.ts";
 import type { ContractAttrs } from "../../ir/ops/kernel.ts";
-import { rewriteFunction, withOuter } from "../../ir/rewrite.ts";
+import { rewriteFunction } from "../../ir/rewrite.ts";
 import type { Limits } from "../limits.ts";
 import { chooseTile } from "./choose-tile.ts";
-import { contractionSpace, partsOf } from "./contract.ts";
+import { outerSpace, partsOf } from "./contract.ts";
 import { distribute } from "./distribute.ts";
 import { expandRule } from "./expand.ts";
 import { inGrid, isOneSpace } from "./threads.ts";
@@ -32,12 +31,8 @@ export function scheduleCpu(func: Func, limits: Limits): ScheduledKernel {
     if (tile !== undefined) return scheduleTiles(func, parts, tile, expand);
   }
   const distributed = rewriteFunction(func, (b, op, _operands, rewriter) => {
-    const regions = op.regions.map((region) => withOuter(region, rewriter.value));
-    const [body] = regions;
-    if (body === undefined) return undefined;
-    const space = op.name === "contract"
-      ? contractionSpace(b, partsOf(op.attrs as ContractAttrs, regions))
-      : { extents: op.attrs["extents"] as readonly Dim[], body };
+    const space = outerSpace(b, op, rewriter.value);
+    if (space === undefined) return undefined;
     distribute(b, space.extents, space.body, limits);
     return [];
   });

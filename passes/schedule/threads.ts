@@ -6,9 +6,8 @@ import { type Builder, buildFunction } from "../../ir/builder.ts";
 import { type Dim, mulDims } from "../../ir/dim.ts";
 import type { Func, Op, Region, Value } from "../../ir/module.ts";
 import { delinearize } from "../../ir/ops/indexing.ts";
-import type { ContractAttrs } from "../../ir/ops/kernel.ts";
 import { inlineRegion, type RewriteRule, rewriteFunction, withOuter } from "../../ir/rewrite.ts";
-import { contractionSpace, partsOf } from "./contract.ts";
+import { outerSpace } from "./contract.ts";
 import { grid, nestedLoops, serialLoop } from "./loops.ts";
 import { workOf } from "./work.ts";
 
@@ -33,12 +32,8 @@ export function inGrid(func: Func): Func {
 
 function distributeFunction(func: Func): Func {
   return rewriteFunction(func, (b, op, _operands, rewriter) => {
-    const regions = op.regions.map((region) => withOuter(region, rewriter.value));
-    const [body] = regions;
-    if (body === undefined) return undefined;
-    const space = op.name === "contract"
-      ? contractionSpace(b, partsOf(op.attrs as ContractAttrs, regions))
-      : { extents: op.attrs["extents"] as readonly Dim[], body };
+    const space = outerSpace(b, op, rewriter.value);
+    if (space === undefined) return undefined;
     grid(b, mulDims(1, ...space.extents), workOf(space.body), (item) => inlineRegion(b, space.body, delinearize(b, item, space.extents)));
     return [];
   });
