@@ -57,7 +57,7 @@ Examples:
   tsdlc build model.ts --out dist/net --print-ir=fuse`)
   .action(async (source: string, options: BuildFlags) => {
     // Not commander's requiredOption: it would hide a misspelt --out behind a missing one.
-    if (options.out === undefined) throw new UsageError("build needs a folder for the package", `add --out, as in: tsdlc build ${source} --out dist/net`);
+    if (options.out === undefined || options.out === "") throw new UsageError("build needs a folder for the package", `add --out, as in: tsdlc build ${source} --out dist/net`);
     const { build, describeBuild } = await import("./build.ts");
     const result = await build({
       source,

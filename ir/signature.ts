@@ -39,7 +39,16 @@ export type SignatureTree =
   | { readonly kind: "number"; readonly type: TensorType }
   /** A tuple, or an array of known length. */
   | { readonly kind: "array"; readonly items: readonly SignatureTree[] }
-  | { readonly kind: "object"; readonly fields: readonly Field[]; /** The interface or class it was declared as. */ readonly declared: string | undefined };
+  | ObjectTree;
+
+export interface ObjectTree {
+  readonly kind: "object";
+  readonly fields: readonly Field[];
+  /** The interface or class it was declared as. */
+  readonly declared: string | undefined;
+  /** The doc comment of that interface or class. */
+  readonly doc: string | undefined;
+}
 
 export interface Field {
   readonly name: string;

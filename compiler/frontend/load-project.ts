@@ -15,7 +15,7 @@ import type { Diagnostic } from "../diagnostics.ts";
 export interface SourceProject {
   readonly checker: ts.TypeChecker;
   readonly entries: readonly ts.SourceFile[];
-  /** What the TypeScript checker has to say about the user's files. */
+  /** What TypeScript has to say about the user's files, or about tsconfig.json. */
   readonly diagnostics: readonly Diagnostic[];
   /** The source of a module, "library" source included; undefined when it has none (a declaration, plain JavaScript). */
   resolve(specifier: string, from: ts.SourceFile): ts.SourceFile | undefined;
@@ -82,7 +82,7 @@ export function loadProject(entryFiles: readonly string[], workingDirectory: str
   };
 
   function openProgram(paths: readonly string[], extent: "lean" | "full") {
-    const { options: compilerOptions, configFile } = readOptions(paths, extent);
+    const { options: compilerOptions, configFile, faults } = readOptions(paths, extent);
     const key = JSON.stringify(compilerOptions);
     const project = projects.get(key) ?? new Project({ compilerOptions, skipAddingFilesFromTsConfig: true });
     projects.set(key, project);
@@ -90,16 +90,26 @@ export function loadProject(entryFiles: readonly string[], workingDirectory: str
     for (const file of paths) project.addSourceFileAtPath(file);
     const opened = project.getProgram().compilerObject;
     const reached = reachableFrom(opened, paths);
-    return { program: opened, options: compilerOptions, configFile, files: reached, diagnostics: checkProgram(opened, reached, workingDirectory) };
+    // Under options that could not be read, what is wrong with the files is guesswork.
+    const found = faults.length > 0 ? faults : checkProgram(opened, reached);
+    return { program: opened, options: compilerOptions, configFile, files: reached, diagnostics: found.map((fault) => fromChecker(fault, workingDirectory)) };
   }
 }
 
+interface ProjectOptions {
+  readonly options: ts.CompilerOptions;
+  readonly configFile: string | undefined;
+  /** Of the configuration itself. */
+  readonly faults: readonly ts.Diagnostic[];
+}
+
+const withoutConfig: ts.CompilerOptions = { strict: true, target: ts.ScriptTarget.ES2023, allowImportingTsExtensions: true, resolveJsonModule: true };
+
 /** Options that decide meaning are the user's; those that decide output, and the cost of loading, are ours. */
-function readOptions(entryPaths: readonly string[], extent: "lean" | "full"): { options: ts.CompilerOptions; configFile: string | undefined } {
+function readOptions(entryPaths: readonly string[], extent: "lean" | "full"): ProjectOptions {
   const folder = path.dirname(entryPaths[0] ?? ".");
   const configFile = ts.findConfigFile(folder, ts.sys.fileExists);
-  const own: ts.CompilerOptions =
-    configFile === undefined ? { strict: true, target: ts.ScriptTarget.ES2023, allowImportingTsExtensions: true, resolveJsonModule: true } : readConfig(configFile);
+  const { own, faults } = configFile === undefined ? { own: withoutConfig, faults: [] } : readConfig(configFile);
   const options: ts.CompilerOptions = {
     ...own,
     noEmit: true,
@@ -131,13 +141,24 @@ function readOptions(entryPaths: readonly string[], extent: "lean" | "full"): { 
     options.paths = { ...own.paths, tsdlc: [declarations], "tsdlc/data": [data] };
     if (runsFromSource) options.customConditions = [...(own.customConditions ?? []), "source"];
   }
-  return { options, configFile };
+  return { options, configFile, faults };
 }
 
-function readConfig(file: string): ts.CompilerOptions {
-  const { config } = ts.readConfigFile(file, ts.sys.readFile);
-  return ts.parseJsonConfigFileContent(config, { ...ts.sys, readDirectory: () => [] }, path.dirname(file)).options;
+/** What a tsconfig.json says, and what is wrong with it or with one that it extends. */
+function readConfig(file: string): { own: ts.CompilerOptions; faults: readonly ts.Diagnostic[] } {
+  const { config, error } = ts.readConfigFile(file, ts.sys.readFile);
+  if (error !== undefined) return { own: {}, faults: [error] };
+  const { options, errors } = ts.parseJsonConfigFileContent(config, { ...ts.sys, readDirectory: () => [] }, path.dirname(file));
+  return { own: options, faults: errors.filter(({ code }) => isSyntaxError(code) || missingConfig.has(code)) };
 }
+
+/** TypeScript numbers what its parser says from 1000. The rest is of no concern here: that the file names no sources, or has options of another version. */
+function isSyntaxError(code: number): boolean {
+  return code >= 1000 && code < 2000;
+}
+
+/** "Cannot read file" and "File not found", of `extends`. */
+const missingConfig: ReadonlySet<number> = new Set([5083, 6053]);
 
 function isInstalled(folder: string): boolean {
   for (let at = folder; ; at = path.dirname(at)) {
@@ -146,9 +167,9 @@ function isInstalled(folder: string): boolean {
   }
 }
 
-function checkProgram(program: ts.Program, files: readonly ts.SourceFile[], workingDirectory: string): readonly Diagnostic[] {
+function checkProgram(program: ts.Program, files: readonly ts.SourceFile[]): readonly ts.Diagnostic[] {
   const found = files.flatMap((file) => [...program.getSyntacticDiagnostics(file), ...program.getSemanticDiagnostics(file)]);
-  return found.filter(({ category }) => category === ts.DiagnosticCategory.Error).map((diagnostic) => fromChecker(diagnostic, workingDirectory));
+  return found.filter(({ category }) => category === ts.DiagnosticCategory.Error);
 }
 
 /** The user's files that the entries reach by imports; a shared project may hold others. */

@@ -118,19 +118,21 @@ function readObject(reading: Reading, type: ts.Type, path: string, node: ts.Node
   const fields = checker.getPropertiesOfType(type).filter((field) => !isMethod(field));
   if (fields.length === 0) return refuseType(reading, type, path, node, "an object with no fields", "give it fields that are tensors or numbers");
   const inner = { ...reading, within: [...within, type] };
+  const symbol = type.aliasSymbol ?? type.getSymbol();
   return {
     kind: "object",
-    declared: declaredName(type),
+    declared: declaredName(symbol),
+    // TypeScript's own types, as Record, have comments that say nothing of this one.
+    doc: symbol !== undefined && userDeclaration(reading, symbol) !== undefined ? docOf(checker, symbol) : undefined,
     fields: fields.map((field) => {
-      const place = fieldPlace(reading, field) ?? node;
+      const place = userDeclaration(reading, field) ?? node;
       if ((field.flags & ts.SymbolFlags.Optional) !== 0) {
         refuse(reading.run, place, "TSDL1001", `${path}.${field.name} is optional, and a model is built for one structure`, {
           help: `remove the ?; write two models if there are two structures`,
         });
       }
       const tree = readType(inner, checker.getTypeOfSymbolAtLocation(field, reading.parameter), `${path}.${field.name}`, place);
-      const doc = ts.displayPartsToString(field.getDocumentationComment(checker));
-      return { name: field.name, tree, doc: doc === "" ? undefined : doc };
+      return { name: field.name, tree, doc: docOf(checker, field) };
     }),
   };
 }
@@ -140,13 +142,18 @@ function isMethod(field: ts.Symbol): boolean {
   return (field.flags & (ts.SymbolFlags.Method | ts.SymbolFlags.Accessor)) !== 0 && (field.declarations ?? []).some((declaration) => ts.isClassLike(declaration.parent));
 }
 
-function declaredName(type: ts.Type): string | undefined {
-  const name = type.aliasSymbol?.name ?? type.getSymbol()?.name;
-  return name === undefined || name.startsWith("__") ? undefined : name;
+/** What an object literal type is called inside the checker is no name. */
+function declaredName(symbol: ts.Symbol | undefined): string | undefined {
+  return symbol === undefined || symbol.name.startsWith("__") ? undefined : symbol.name;
 }
 
-function fieldPlace({ run }: Reading, field: ts.Symbol): ts.Node | undefined {
-  return field.declarations?.find((declaration) => run.project.isUserFile(declaration.getSourceFile()) && !declaration.getSourceFile().isDeclarationFile);
+function docOf(checker: ts.TypeChecker, symbol: ts.Symbol): string | undefined {
+  const doc = ts.displayPartsToString(symbol.getDocumentationComment(checker));
+  return doc === "" ? undefined : doc;
+}
+
+function userDeclaration({ run }: Reading, symbol: ts.Symbol): ts.Node | undefined {
+  return symbol.declarations?.find((declaration) => run.project.isUserFile(declaration.getSourceFile()) && !declaration.getSourceFile().isDeclarationFile);
 }
 
 function refuseType({ run, checker }: Reading, type: ts.Type, path: string, node: ts.Node, what: string, help: string): never {

@@ -103,7 +103,7 @@ export function flattenResult(run: Evaluation, value: StaticValue, node: ts.Node
   if (value instanceof ObjectValue) {
     const fields = [...value.fields].map(([name, item]) => ({ name, ...flattenResult(run, item, node, [...path, name]) }));
     return {
-      tree: { kind: "object", fields: fields.map(({ name, tree }) => ({ name, tree, doc: undefined })), declared: value.declared },
+      tree: { kind: "object", fields: fields.map(({ name, tree }) => ({ name, tree, doc: undefined })), declared: value.declared, doc: undefined },
       values: fields.flatMap(({ values }) => values),
     };
   }

@@ -7,7 +7,7 @@
  */
 
 import { type Dim, namesOfDim, printDim } from "../../ir/dim.ts";
-import type { Field, Signature, SignatureTree } from "../../ir/signature.ts";
+import type { Field, ObjectTree, Signature, SignatureTree } from "../../ir/signature.ts";
 import type { TensorType } from "../../ir/type.ts";
 
 /** The text of index.d.ts; `title` is its opening line. */
@@ -24,13 +24,13 @@ export function printDeclarations(signatures: readonly Signature[], title: strin
 }
 
 function printFunction(signature: Signature, interfaces: Interfaces): string {
-  const parameters = signature.parameters.map(
-    ({ name, tree }, position) => `${identifier(name, position)}: Argument<${printTree(tree, interfaces, "")}>`,
+  const parameters = (indent: string): readonly string[] => signature.parameters.map(
+    ({ name, tree }, position) => `${indent}${identifier(name, position)}: Argument<${printTree(tree, interfaces, indent)}>`,
   );
   const result = printTree(asResult(signature.result), interfaces, "");
   const head = `export declare function ${signature.name}`;
-  const oneLine = `${head}(${parameters.join(", ")}): ${result};`;
-  const text = oneLine.length <= 120 ? oneLine : `${head}(\n${parameters.map((parameter) => `  ${parameter},\n`).join("")}): ${result};`;
+  const oneLine = `${head}(${parameters("").join(", ")}): ${result};`;
+  const text = oneLine.length <= 120 ? oneLine : `${head}(\n${parameters("  ").map((parameter) => `${parameter},\n`).join("")}): ${result};`;
   return `${docComment(functionDoc(signature), "")}${text}\n`;
 }
 
@@ -120,7 +120,7 @@ class Interfaces {
     if (!this.#texts.has(name)) {
       // The place is taken before the fields are printed, because they may mention further interfaces.
       this.#texts.set(name, "");
-      this.#texts.set(name, `export interface ${name} {${printFields(named.fields, this, "  ")}}\n`);
+      this.#texts.set(name, `${docComment(named.doc, "")}export interface ${name} {${printFields(named.fields, this, "  ")}}\n`);
     }
     return name;
   }
@@ -142,8 +142,6 @@ class Interfaces {
     tree.fields.forEach((field) => this.#collect(field.tree));
   }
 }
-
-type ObjectTree = Extract<SignatureTree, { kind: "object" }>;
 
 const importedNames: ReadonlySet<string> = new Set(["Argument", "Tensor"]);
 

@@ -60,7 +60,7 @@ export interface PendingFolder {
 export async function createPendingFolder(out: string): Promise<PendingFolder> {
   const path = join(dirname(out), `${basename(out)}.tmp-${process.pid}`);
   await mkdir(dirname(out), { recursive: true });
-  await removeAbandoned(out);
+  await clearAbandoned(out);
   await mkdir(path);
   const stop = (signal: NodeJS.Signals): void => {
     rmSync(path, { recursive: true, force: true });
@@ -102,12 +102,18 @@ export async function createPendingFolder(out: string): Promise<PendingFolder> {
 
 const endingSignals = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
 
-/** Removes what builds of `out` left that were killed with no chance to: folders named by a process that is no more. */
-async function removeAbandoned(out: string): Promise<void> {
+/**
+ * Clears what builds of `out` left that were killed with no chance to: folders named by a process that is no more. A
+ * build killed between the two renames of `publish` has left the package itself under the other name: it goes back.
+ */
+async function clearAbandoned(out: string): Promise<void> {
   const prefix = `${basename(out)}.tmp-`;
   for (const entry of await readdir(dirname(out))) {
-    const id = entry.startsWith(prefix) ? entry.slice(prefix.length) : "";
-    if (/^\d+$/.test(id) && !isRunning(Number(id))) await rm(join(dirname(out), entry), { recursive: true, force: true });
+    const [, id, previous] = (entry.startsWith(prefix) && /^(\d+)(-previous)?$/.exec(entry.slice(prefix.length))) || [];
+    if (id === undefined || isRunning(Number(id))) continue;
+    const path = join(dirname(out), entry);
+    if (previous !== undefined && !(await exists(out)) && (await isBuiltPackage(path))) await rename(path, out);
+    else await rm(path, { recursive: true, force: true });
   }
 }
 

@@ -39,7 +39,7 @@ async function compileTiers(folder: string, tiers: readonly CompiledTier[]): Pro
     try {
       await compileC({ source: join(folder, sourcePath(tier)), output: join(folder, codePath(tier)), flags: tier.flags });
     } catch (error) {
-      throw (await isForeign(tier)) ? foreignTier(tier) : error;
+      throw await explain(error, tier);
     }
   }));
   for (const outcome of outcomes) {
@@ -47,10 +47,19 @@ async function compileTiers(folder: string, tiers: readonly CompiledTier[]): Pro
   }
 }
 
-/** Whether the C compiler works, but not for the machine of this tier. */
-async function isForeign({ flags }: CompiledTier): Promise<boolean> {
-  const compiles = (given: readonly string[]): Promise<boolean> => compileText("int nothing;\n", given).then(() => true, () => false);
-  return !(await compiles(flags)) && (await compiles(flags.filter((flag) => !flag.startsWith("-m"))));
+/**
+ * What a failure of the C compiler is: asked to compile next to nothing, it refuses that too where the fault is in the
+ * compiler, or in the options that CC gives it, and not in the code of the tier.
+ */
+async function explain(error: unknown, tier: CompiledTier): Promise<unknown> {
+  const { CompileError, CompilerMissingError } = await import("tsdlc-runtime");
+  const refusal = (flags: readonly string[]): Promise<unknown> => compileText("int nothing;\n", flags).then(() => undefined, (reason: unknown) => reason);
+  if ((await refusal(tier.flags)) === undefined) return error;
+  if ((await refusal(tier.flags.filter((flag) => !flag.startsWith("-m")))) === undefined) return foreignTier(tier);
+  const plain = await refusal([]);
+  if (!(plain instanceof CompileError)) return error;
+  const said = plain.message.split("\n").slice(1).map((line) => `  ${line}\n`).join("");
+  return new CompilerMissingError(`the C compiler, with the options that CC gives it, refused even an empty program:\n${said}Correct CC, or leave it unset for cc`, { cause: error });
 }
 
 function foreignTier({ name, flags }: CompiledTier): UsageError {

@@ -31,7 +31,7 @@ describe("tsdlc build", function () {
       assert.deepEqual(Object.keys(manifest.dependencies), ["tsdlc-runtime"]);
 
       const types = readFileSync(join(folder, "dist/my-net/index.d.ts"), "utf8");
-      assert.ok(types.includes("export interface Params {\n  /** From 4 inputs to 3 outputs. */\n  w: Tensor<[4, 3]>;\n"), types);
+      assert.ok(types.includes("/** One dense layer. */\nexport interface Params {\n  /** From 4 inputs to 3 outputs. */\n  w: Tensor<[4, 3]>;\n"), types);
       assert.ok(types.includes("/**\n * x w + b.\n *\n * Rows of x are samples.\n */\nexport declare function predict(p: Argument<Params>, x: Argument<Tensor<[N: number, 4]>>): Tensor<[N: number, 3]>;"), types);
     }));
 
@@ -91,6 +91,14 @@ describe("tsdlc build", function () {
       assert.equal(failed.exitCode, 3, failed.stderr);
       assert.match(failed.stderr, /refused .*\n *no space left\n/);
       assert.deepEqual(listFiles(folder).map((path) => [path, readFileSync(join(folder, path), "base64")]), before);
+    }));
+
+  it("tells options in CC that the compiler refuses from faults of the code", () =>
+    withFolder(template, (folder) => {
+      const { exitCode, stderr } = runCli(["build", "model.ts", "--out", "dist", "--arch", "v3"], { folder, environment: { CC: "cc -bad" } });
+      assert.equal(exitCode, 3, stderr);
+      assert.match(stderr, /error: the C compiler, with the options that CC gives it, refused even an empty program:\n {2}.*-b.*\n( {2}.*\n)*Correct CC, or leave it unset for cc\n$/);
+      assert.deepEqual(listFiles(folder), listFiles(template));
     }));
 
   it("says how to name a compiler for a machine that the one at hand has no code for", () =>

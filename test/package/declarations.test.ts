@@ -6,7 +6,7 @@
 import assert from "node:assert/strict";
 import { printDeclarations } from "../../compiler/package/declarations.ts";
 import { addDims, type Dim, mulDims, namedDim } from "../../ir/dim.ts";
-import type { Signature, SignatureTree } from "../../ir/signature.ts";
+import type { ObjectTree, Signature, SignatureTree } from "../../ir/signature.ts";
 import { type DType, tensorType } from "../../ir/type.ts";
 
 const N = namedDim("N");
@@ -26,10 +26,10 @@ describe("declarations of a package", () => {
   });
 
   it("declares interfaces once, in order of use, with their comments", () => {
-    const layer = object("Layer", [["w", tensor("f32", [4, 4]), "The weights."], ["b", tensor("f32", [4])]]);
+    const layer = { ...object("Layer", [["w", tensor("f32", [4, 4]), "The weights."], ["b", tensor("f32", [4])]]), doc: "One layer." };
     const params = object("Params", [["first", layer], ["second", layer]]);
     const text = declare(signature("f", [["p", params]], params));
-    assert.match(text, /export interface Params \{\n {2}first: Layer;\n {2}second: Layer;\n\}\n\nexport interface Layer \{\n {2}\/\*\* The weights. \*\/\n {2}w: Tensor<\[4, 4\]>;\n {2}b: Tensor<\[4\]>;\n\}/);
+    assert.match(text, /export interface Params \{\n {2}first: Layer;\n {2}second: Layer;\n\}\n\n\/\*\* One layer. \*\/\nexport interface Layer \{\n {2}\/\*\* The weights. \*\/\n {2}w: Tensor<\[4, 4\]>;\n {2}b: Tensor<\[4\]>;\n\}/);
     assert.equal(text.match(/interface Layer/g)?.length, 1);
     assert.match(text, /f\(p: Argument<Params>\): Params;/);
   });
@@ -91,6 +91,12 @@ describe("declarations of a package", () => {
     const long = Array.from({ length: 5 }, (_, i) => [`parameter${i}`, tensor("f32", [N, 784])] as const);
     assert.match(declare(signature("f", long, tensor("f32", []))), /f\(\n {2}parameter0: Argument<Tensor<\[N: number, 784\]>>,\n/);
   });
+
+  it("indents what is spelled out in a long list", () => {
+    const inner = object(undefined, [["y", tensor("f32", [2])]]);
+    const long = Array.from({ length: 4 }, (_, i) => [`parameter${i}`, object(undefined, [["x", inner]])] as const);
+    assert.match(declare(signature("f", long, tensor("f32", []))), /f\(\n {2}parameter0: Argument<\{\n {4}x: \{\n {6}y: Tensor<\[2\]>;\n {4}\};\n {2}\}>,\n/);
+  });
 });
 
 function declare(one: Signature): string {
@@ -118,6 +124,6 @@ function number(): SignatureTree {
   return { kind: "number", type: tensorType("f64", []) };
 }
 
-function object(declared: string | undefined, fields: readonly (readonly [name: string, tree: SignatureTree, doc?: string])[]): SignatureTree {
-  return { kind: "object", declared, fields: fields.map(([name, tree, doc]) => ({ name, tree, doc })) };
+function object(declared: string | undefined, fields: readonly (readonly [name: string, tree: SignatureTree, doc?: string])[]): ObjectTree {
+  return { kind: "object", declared, doc: undefined, fields: fields.map(([name, tree, doc]) => ({ name, tree, doc })) };
 }

@@ -46,6 +46,22 @@ describe("package folder", () => {
       assert.deepEqual(readdirSync(folder).sort(), [...kept].sort());
     }));
 
+  it("gets back the package that a build was about to replace when it was killed", () =>
+    withFolder(undefined, async (folder) => {
+      const ended = spawnSync(process.execPath, ["-e", ""]).pid;
+      const out = join(folder, "net");
+      for (const text of ["one", "two"]) {
+        mkdirSync(join(folder, `net.tmp-${ended}`));
+        const previous = join(folder, `net.tmp-${ended}-previous`);
+        mkdirSync(previous);
+        writeFileSync(join(previous, "program.json"), ours);
+        writeFileSync(join(previous, "index.js"), text);
+        await (await createPendingFolder(out)).discard();
+        assert.deepEqual(readdirSync(folder), ["net"]);
+        assert.equal(readFileSync(join(out, "index.js"), "utf8"), "one", "a package that is there stays");
+      }
+    }));
+
   it("is removed when the process is told to end", () =>
     withFolder(undefined, async (folder) => {
       const module = new URL("../../compiler/package/folder.ts", import.meta.url).href;

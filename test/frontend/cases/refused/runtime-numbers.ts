@@ -25,3 +25,7 @@ export const tensorLoop = model((x: Tensor<[]>) => {
 });
 export const and = model((x: Tensor<[], "bool">, y: Tensor<[], "bool">) => x && y);
 export const item = model((x: Tensor<[]>) => (x as never as { item(): number }).item());
+export const itemCondition = model((x: Tensor<["N"]>) => {
+  if ((x.sum() as never as { item(): number }).item() > 0) return x;
+  return x.neg();
+});
