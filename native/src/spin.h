@@ -18,8 +18,9 @@ inline void pauseCore() {
 /// About what waking a sleeping thread costs: a wait that ends sooner is won, one that does not has at most doubled.
 constexpr std::chrono::microseconds wakeTime{20};
 
-/// Longer than JavaScript takes from one awaited call to the next, so that a loop of calls finds its helpers awake.
-constexpr std::chrono::microseconds betweenCalls{100};
+/// About what JavaScript takes from one awaited call to the next, so that a loop of calls finds its helpers awake; longer,
+/// and on a machine of two cores they would keep JavaScript from running.
+constexpr std::chrono::microseconds betweenCalls{50};
 
 /// Spins until `done()` or the time has passed; whether it is done.
 template <typename Done>

@@ -10,8 +10,11 @@ namespace {
 
 /// Chunks for each thread: enough that a thread which the system interrupts delays the end by little.
 constexpr int64_t chunksPerThread = 8;
+/// Scalar operations from which on a second thread pays: vector code does tens of them in a nanosecond, and handing
+/// over a launch and waiting for its end take a few microseconds.
+constexpr double worthSharing = 300000;
 /// Scalar operations for which taking a chunk (one contended atomic) is worth it.
-constexpr double smallestChunk = 8000;
+constexpr double smallestChunk = 60000;
 
 }  // namespace
 
@@ -26,7 +29,7 @@ ThreadPool::~ThreadPool() {
 
 void ThreadPool::launch(KernelEntry entry, void* const* buffers, const int64_t* dims, int64_t grid, double work) {
   if (grid <= 0) return;
-  if (threads_ == 1 || grid == 1 || static_cast<double>(grid) * work < smallLaunch) {
+  if (threads_ == 1 || grid == 1 || static_cast<double>(grid) * work < worthSharing) {
     entry(buffers, dims, 0, grid);
     return;
   }

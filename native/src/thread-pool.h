@@ -19,7 +19,7 @@ namespace tsdlc {
 
 class ThreadPool {
  public:
-  /// Below this many scalar operations handing work to another thread costs more than it saves.
+  /// Below this many scalar operations a whole plan is not worth queueing: the calling thread runs it.
   static constexpr double smallLaunch = 30000;
 
   /// `threads` counts the launching thread; the others start with the first launch that is worth sharing.
