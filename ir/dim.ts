@@ -26,8 +26,6 @@ type Atom =
 
 export type AtomOperation = "floordiv" | "mod" | "min" | "max";
 
-const atomOperations: readonly AtomOperation[] = ["floordiv", "mod", "min", "max"];
-
 export function namedDim(name: string): Dim {
   if (!/^[A-Za-z_][A-Za-z_0-9]*$/.test(name)) throw new RangeError(`"${name}" is not a name for a dim`);
   return fromTerms([{ coefficient: 1, atoms: [{ kind: "name", name }] }]);
@@ -331,8 +329,4 @@ function mapAtoms(dim: Dim, replace: (name: string) => Dim): Dim {
 
 function compareText(a: string, b: string): number {
   return a < b ? -1 : a > b ? 1 : 0;
-}
-
-export function isAtomOperation(text: string): text is AtomOperation {
-  return (atomOperations as readonly string[]).includes(text);
 }

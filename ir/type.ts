@@ -63,10 +63,6 @@ export function sameType(left: Type, right: Type): boolean {
   }
 }
 
-export function sameTensorShape(left: TensorType, right: TensorType): boolean {
-  return sameShape(left.shape, right.shape);
-}
-
 export function printShape(shape: readonly Dim[]): string {
   return `[${shape.map(printDim).join(",")}]`;
 }

@@ -196,10 +196,6 @@ export function asDim(value: StaticValue): Dim | undefined {
   return typeof value === "number" && Number.isSafeInteger(value) ? value : undefined;
 }
 
-export function objectOf(fields: Readonly<Record<string, StaticValue>>): ObjectValue {
-  return new ObjectValue(Object.entries(fields));
-}
-
 /** An entry of a table by a name that the program wrote, which may be one that every object inherits. */
 export function ownEntry<T>(table: Readonly<Record<string, T>>, name: string): T | undefined {
   return Object.hasOwn(table, name) ? table[name] : undefined;

@@ -12,7 +12,7 @@ import type { Limits } from "../limits.ts";
 import { localityAlong } from "./locality.ts";
 import { hasRest, lanesFor, mostLanes } from "./lanes.ts";
 import { grid, stripLoops } from "./loops.ts";
-import { type Lanes, vectorize } from "./vectorize.ts";
+import { uniform, vectorize } from "./vectorize.ts";
 import { workOf } from "./work.ts";
 
 /** Elements of the last axis that one grid item covers at most: enough that taking an item costs nothing beside it. */
@@ -42,9 +42,8 @@ export function distribute(b: Builder, allExtents: readonly Dim[], wholeBody: Re
     const strip = indices[outer.length];
     const start = strip === undefined ? b.index(0) : b.mul(strip, stripElements);
     const stop = strip === undefined ? b.index(lastExtent) : b.min(b.add(start, stripElements), b.index(lastExtent));
-    const uniform = outerIndices.map((value): Lanes => ({ kind: "uniform", value }));
     stripLoops(b, start, stop, lanes, hasRest(lastExtent, lanes),
-      (base) => vectorize(b, body, [...uniform, { kind: "ramp", base }], lanes),
+      (base) => vectorize(b, body, [...uniform(outerIndices), { kind: "ramp", base }], lanes),
       (index) => inlineRegion(b, body, [...outerIndices, index]));
   });
 }

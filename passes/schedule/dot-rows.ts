@@ -15,14 +15,13 @@ import type { Tile } from "./choose-tile.ts";
 import { type ContractionParts, multiplyAdd, rowIndices } from "./contract.ts";
 import { foldLanes, restOf } from "./lanes.ts";
 import { serialLoop, when } from "./loops.ts";
-import { type Lanes, vectorize } from "./vectorize.ts";
+import { uniform, vectorize } from "./vectorize.ts";
 
 /** The results of a tile's rows in the columns from `start` to `stop`. */
 export function dotRows(b: Builder, parts: ContractionParts, tile: Tile, batch: readonly Value[], firstRow: Value, start: Value, stop: Value): void {
   const { attrs: { m, k, dtype }, left, right, epilogue } = parts;
   const { lanes } = tile;
   const rows = rowIndices(b, m, tile.rows, firstRow);
-  const uniform = (values: readonly Value[]): readonly Lanes[] => values.map((value) => ({ kind: "uniform", value }));
   const element = scalarType(dtype);
   const add = b.region([element, element], (pair) => b.op("add", pair));
   const zero = b.constantOf(element, 0);

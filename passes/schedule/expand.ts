@@ -13,7 +13,7 @@ import { hasRest, lanesFor, mostLanes } from "./lanes.ts";
 import { nestedLoops, stripLoops } from "./loops.ts";
 import { reduceInLanes } from "./reduce-in-lanes.ts";
 import { expandSerially } from "./threads.ts";
-import { type Lanes, vectorize } from "./vectorize.ts";
+import { uniform, vectorize } from "./vectorize.ts";
 
 export function expandRule(limits: Limits): RewriteRule {
   const rule: RewriteRule = (b, op, operands, rewriter) => {
@@ -41,9 +41,8 @@ function expandParallel(b: Builder, op: Op, outer: Mapping, rule: RewriteRule, l
   }
   const lanes = lanesFor(lastExtent, mostLanes(region, limits));
   nestedLoops(b, extents.slice(0, -1), [], (indices) => {
-    const uniform = indices.map((value): Lanes => ({ kind: "uniform", value }));
     stripLoops(b, b.index(0), b.index(lastExtent), lanes, hasRest(lastExtent, lanes),
-      (base) => vectorize(b, region, [...uniform, { kind: "ramp", base }], lanes),
+      (base) => vectorize(b, region, [...uniform(indices), { kind: "ramp", base }], lanes),
       (index) => inlineRegion(b, region, [...indices, index], rule));
     return [];
   });

@@ -10,7 +10,7 @@ import { inlineRegion } from "../../ir/rewrite.ts";
 import { bytesOf } from "../../ir/type.ts";
 import { scalarTypeOf } from "../../ir/type-of.ts";
 import type { Limits } from "../limits.ts";
-import { type Lanes, vectorize } from "./vectorize.ts";
+import { inVectors, vectorize } from "./vectorize.ts";
 
 /** The first index that whole steps of `lanes` from start do not reach. */
 export function restOf(b: Builder, start: Value, stop: Value, lanes: number, hasRest = true): Value {
@@ -50,7 +50,7 @@ export function foldLanes(b: Builder, vectors: readonly Value[], combine: Region
     lanes /= 2;
     const half = (start: number): readonly number[] => Array.from({ length: lanes }, (_, lane) => start + lane);
     const halves = [half(0), half(lanes)].flatMap((part) => folded.map((vector) => b.shuffle(vector, vector, { lanes: part })));
-    folded = vectorize(b, combine, halves.map((value): Lanes => ({ kind: "vector", value })), lanes);
+    folded = vectorize(b, combine, inVectors(halves), lanes);
   }
   const tuples = Array.from({ length: lanes }, (_, lane) => folded.map((vector) => b.extract(vector, { lane })));
   return tuples.reduce((left, right) => [...inlineRegion(b, combine, [...left, ...right])]);

@@ -67,3 +67,8 @@ export function grid(b: Builder, items: Dim, work: Dim, body: (item: Value) => v
 export function when(b: Builder, condition: Value, body: () => void): void {
   b.if(condition, {}, [b.region([], () => (body(), [])), b.region([], () => [])]);
 }
+
+/** 0, 1, ..., count - 1: what is repeated while building, not while running. */
+export function range(count: number): readonly number[] {
+  return Array.from({ length: count }, (_, position) => position);
+}

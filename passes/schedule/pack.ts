@@ -14,9 +14,9 @@ import { isMultiple, type Tile } from "./choose-tile.ts";
 import type { ContractionParts } from "./contract.ts";
 import { restOf, transposeLanes } from "./lanes.ts";
 import { localityAlong } from "./locality.ts";
-import { grid, serialLoop, stripLoops } from "./loops.ts";
+import { grid, range, serialLoop, stripLoops } from "./loops.ts";
 import { packedPanels } from "./tile-contraction.ts";
-import { type Lanes, vectorize } from "./vectorize.ts";
+import { uniform, vectorize } from "./vectorize.ts";
 import { workOf } from "./work.ts";
 
 /** Steps of the sum that one grid item packs: the rows of a panel that its other axis walks over stay in the cache. */
@@ -54,8 +54,7 @@ export function packRight(b: Builder, parts: ContractionParts, tile: Tile, packe
     if (isConsecutive) {
       steps((row) => stripLoops(b, b.index(0), columns, tile.lanes, !isMultiple(n, width),
         (offset) => {
-          const parameters = [...batchIndex, row].map((value): Lanes => ({ kind: "uniform", value }));
-          const vector = only(vectorize(b, right, [...parameters, { kind: "ramp", base: b.add(firstColumn, offset) }], tile.lanes));
+          const vector = only(vectorize(b, right, [...uniform([...batchIndex, row]), { kind: "ramp", base: b.add(firstColumn, offset) }], tile.lanes));
           b.store(packed, vector, [...batchIndex, panel, row, offset]);
         },
         (offset) => copy(row, offset)));
@@ -68,8 +67,7 @@ export function packRight(b: Builder, parts: ContractionParts, tile: Tile, packe
           serialLoop(b, start, rest, lanes, [], (base) => {
             const rows = range(lanes).map((lane) => {
               const column = b.add(firstColumn, lane === 0 ? offset : b.add(offset, lane));
-              const uniform = batchIndex.map((value): Lanes => ({ kind: "uniform", value }));
-              return only(vectorize(b, right, [...uniform, { kind: "ramp", base }, { kind: "uniform", value: column }], lanes));
+              return only(vectorize(b, right, [...uniform(batchIndex), { kind: "ramp", base }, { kind: "uniform", value: column }], lanes));
             });
             transposeLanes(b, rows).forEach((vector, lane) => b.store(packed, vector, [...batchIndex, panel, lane === 0 ? base : b.add(base, lane), offset]));
             return [];
@@ -84,8 +82,4 @@ export function packRight(b: Builder, parts: ContractionParts, tile: Tile, packe
     const zero = b.constantOf(scalarType(parts.attrs.dtype), 0);
     steps((step) => void serialLoop(b, columns, b.index(width), 1, [], (offset) => (b.store(packed, zero, [...batchIndex, panel, step, offset]), [])));
   });
-}
-
-function range(count: number): readonly number[] {
-  return Array.from({ length: count }, (_, position) => position);
 }

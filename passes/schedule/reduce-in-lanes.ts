@@ -11,7 +11,7 @@ import type { Region, Value } from "../../ir/module.ts";
 import { inlineRegion } from "../../ir/rewrite.ts";
 import { foldLanes, hasRest, restOf } from "./lanes.ts";
 import { nestedLoops, serialLoop } from "./loops.ts";
-import { type Lanes, vectorize } from "./vectorize.ts";
+import { inVectors, uniform, vectorize } from "./vectorize.ts";
 import { workOf } from "./work.ts";
 
 export interface LaneReduction {
@@ -35,11 +35,9 @@ export function reduceInLanes(b: Builder, { identities, extents, lastExtent, ele
   const vectorEnd = restOf(b, zero, end, lanes, hasSingles);
 
   const combineVectors = (left: Tuple, right: Tuple): Tuple =>
-    vectorize(b, combine, [...left, ...right].map((value): Lanes => ({ kind: "vector", value })), lanes);
-  const addVector = (outer: Tuple, base: Value, total: Tuple): Tuple => {
-    const uniform = outer.map((value): Lanes => ({ kind: "uniform", value }));
-    return combineVectors(total, vectorize(b, element, [...uniform, { kind: "ramp", base }], lanes));
-  };
+    vectorize(b, combine, inVectors([...left, ...right]), lanes);
+  const addVector = (outer: Tuple, base: Value, total: Tuple): Tuple =>
+    combineVectors(total, vectorize(b, element, [...uniform(outer), { kind: "ramp", base }], lanes));
   const addSingle = (index: Tuple, total: Tuple): Tuple => inlineRegion(b, combine, [...total, ...inlineRegion(b, element, index)]);
 
   const vectorIdentities = identities.map((identity) => b.splat(identity, { lanes }));

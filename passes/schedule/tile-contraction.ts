@@ -17,8 +17,8 @@ import { scalarType } from "../../ir/type.ts";
 import { fewTiles, isMultiple, type Tile } from "./choose-tile.ts";
 import { type ContractionParts, multiplyAdd, rowIndices } from "./contract.ts";
 import { dotRows } from "./dot-rows.ts";
-import { grid, serialLoop, stripLoops, when } from "./loops.ts";
-import { type Lanes, vectorize } from "./vectorize.ts";
+import { grid, range, serialLoop, stripLoops, when } from "./loops.ts";
+import { type Lanes, uniform, vectorize } from "./vectorize.ts";
 
 /** Columns of one grid item, at most, in panels: several items even for one row. */
 const panelsPerItem = 8;
@@ -78,8 +78,7 @@ function sumTile(b: Builder, { attrs, left, right }: ContractionParts, tile: Til
       const offset = position * lanes;
       if (packed !== undefined) return b.load(packed, [...batch, panel, step, b.index(offset)], { lanes });
       const base = offset === 0 ? firstColumn : b.add(firstColumn, offset);
-      const parameters = [...batch, step].map((value): Lanes => ({ kind: "uniform", value }));
-      return only(vectorize(b, right, [...parameters, { kind: "ramp", base }], lanes));
+      return only(vectorize(b, right, [...uniform([...batch, step]), { kind: "ramp", base }], lanes));
     });
     return rowsOfTile.flatMap((row, position) => {
       const factor = b.splat(only(inlineRegion(b, left, [...batch, row, step])), { lanes });
@@ -93,7 +92,6 @@ function storeTile(b: Builder, { attrs, epilogue }: ContractionParts, tile: Tile
   const { m, n, dtype } = attrs;
   const { rows, vectors, lanes } = tile;
   const width = vectors * lanes;
-  const uniform = (values: readonly Value[]): readonly Lanes[] => values.map((value) => ({ kind: "uniform", value }));
   const inRows = (body: (row: Value, position: number) => void): void => {
     for (const position of range(rows)) {
       const row = position === 0 ? firstRow : b.add(firstRow, position);
@@ -130,8 +128,4 @@ function storeTile(b: Builder, { attrs, epilogue }: ContractionParts, tile: Tile
     const isWholePanel = b.le(b.add(firstColumn, width), b.index(n));
     b.if(isWholePanel, {}, [b.region([], () => (storeWhole(), [])), b.region([], () => (storePart(), []))]);
   }
-}
-
-function range(count: number): readonly number[] {
-  return Array.from({ length: count }, (_, position) => position);
 }

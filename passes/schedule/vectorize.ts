@@ -17,6 +17,16 @@ export type Lanes =
   | { readonly kind: "ramp"; readonly base: Value }
   | { readonly kind: "vector"; readonly value: Value };
 
+/** The same value in every lane. */
+export function uniform(values: readonly Value[]): readonly Lanes[] {
+  return values.map((value) => ({ kind: "uniform", value }));
+}
+
+/** A vector that has its lanes already. */
+export function inVectors(values: readonly Value[]): readonly Lanes[] {
+  return values.map((value) => ({ kind: "vector", value }));
+}
+
 /** Builds the ops of `region` where `b` stands, with its parameters as given; returns the yields, all as vectors. */
 export function vectorize(b: Builder, region: Region, parameters: readonly Lanes[], lanes: number): readonly Value[] {
   const vectorizer = new Vectorizer(b, lanes);
