@@ -13,7 +13,7 @@ interface Worst {
 }
 
 export async function benchAccuracy(machine: Machine): Promise<string> {
-  const functions = bindPrograms(await compileModels("functions.ts", machine), machine.devices[2]);
+  const functions = await bindPrograms(await compileModels("functions.ts", machine), machine.devices[2]);
   const inputs = sampleFloats(machine.quick ? 1 << 20 : 1 << 24);
   const rows: (readonly string[])[] = [];
   for (const [name, reference] of Object.entries(references)) {

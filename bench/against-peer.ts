@@ -30,7 +30,8 @@ export interface Ceiling {
 
 export async function compare(comparison: Comparison, machine: Machine): Promise<string> {
   const { source, name, inputs, rate, ceiling, title } = comparison;
-  const ours = threadCounts.map((threads) => ({ threads, name: `tsdlc ${threads}T`, ...bind(source, name, machine.devices[threads], Object.values(inputs)) }));
+  const ours = await Promise.all(threadCounts.map(async (threads) =>
+    ({ threads, name: `tsdlc ${threads}T`, ...(await bind(source, name, machine.devices[threads], Object.values(inputs))) })));
   const ceilings = threadCounts.map((threads) => ceiling?.contenders(threads) ?? []);
   const peers = await openPeers(comparison);
   const theirs = typeof peers === "string" ? [] : peers;

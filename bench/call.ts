@@ -9,7 +9,7 @@ const calls = 1000;
 
 export async function benchCall(machine: Machine): Promise<string> {
   const device = machine.devices[1];
-  const { increment } = bindPrograms(await compileModels("nothing.ts", machine), device);
+  const { increment } = await bindPrograms(await compileModels("nothing.ts", machine), device);
   if (increment === undefined) throw new Error("nothing.ts has no model increment");
   const x = tensor(1, []);
   const call = (): Tensor => increment(x) as Tensor;

@@ -4,9 +4,9 @@ import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { ProgramSource } from "tsdlc-runtime";
 import type { Program } from "tsdlc-runtime/program";
-import { compileText } from "tsdlc-runtime/toolchain";
+import { codeFile, compileText } from "tsdlc-runtime/toolchain";
 import { alternate, type Contender } from "./alternate.ts";
-import { bind, hostInput, type Machine, threadCounts, type Threads } from "./machine.ts";
+import { bind, type BoundCall, hostInput, type HostInput, type Machine, threadCounts, type Threads } from "./machine.ts";
 import { digits, printTable, times } from "./print-table.ts";
 
 /** As in ceilings.c. */
@@ -31,7 +31,7 @@ export async function compileCeilings(machine: Machine): Promise<Ceilings> {
   const { vectorBytes, flags } = machine.limits;
   const text = await readFile(join(import.meta.dirname, "ceilings.c"), "utf8");
   // The one place where a product and a sum are to be joined: that is what is measured.
-  const code = await compileText(text, [...flags, "-ffp-contract=fast", `-DVECTOR_BYTES=${vectorBytes}`]);
+  const code = codeFile(await compileText(text, [...flags, "-ffp-contract=fast", `-DVECTOR_BYTES=${vectorBytes}`]));
   const source: ProgramSource = { programs: [
     oneKernel("fma_peak", 2, items, items, 2 * sums * turns),
     oneKernel("copy_plain", copiedElements, copiedElements, copiedElements / block, block),
@@ -39,10 +39,17 @@ export async function compileCeilings(machine: Machine): Promise<Ceilings> {
   ], code };
   const factors = { data: Float32Array.of(0.999, 0.001), shape: [2] };
   const copied = hostInput([copiedElements]);
+  const onEach = async (name: string, inputs: readonly HostInput[]): Promise<Readonly<Record<Threads, BoundCall>>> => {
+    const [one, two] = await Promise.all(threadCounts.map((threads) => bind(source, name, machine.devices[threads], inputs)));
+    if (one === undefined || two === undefined) throw new RangeError("ceilings are measured with one thread and with two");
+    return { 1: one, 2: two };
+  };
+  const peak = await onEach("fma_peak", [factors]);
+  const copies = { plain: await onEach("copy_plain", [copied]), streaming: await onEach("copy_streaming", [copied]) };
   return {
     operations: items * 2 * sums * turns * (vectorBytes / 4),
-    peak: (threads) => ({ name: `FMA peak ${threads}T`, run: bind(source, "fma_peak", machine.devices[threads], [factors]).run }),
-    copy: (kind, threads) => ({ name: `copy ${kind} ${threads}T`, run: bind(source, `copy_${kind}`, machine.devices[threads], [copied]).run }),
+    peak: (threads) => ({ name: `FMA peak ${threads}T`, run: peak[threads].run }),
+    copy: (kind, threads) => ({ name: `copy ${kind} ${threads}T`, run: copies[kind][threads].run }),
   };
 }
 

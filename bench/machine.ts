@@ -9,7 +9,7 @@ import { compileModule } from "../lib/compile.ts";
 import { cpuTiers, type Limits } from "../passes/limits.ts";
 import { bindPrograms, type Device, type ProgramSource, tensor, Tensor } from "tsdlc-runtime";
 import { createCpuDevice } from "tsdlc-runtime/cpu";
-import { compileText } from "tsdlc-runtime/toolchain";
+import { codeFile, compileText } from "tsdlc-runtime/toolchain";
 
 export const threadCounts = [1, 2] as const;
 export type Threads = (typeof threadCounts)[number];
@@ -32,7 +32,7 @@ export async function compileModels(file: string, { limits }: Machine): Promise<
   const { module, signatures } = compileSource([join(import.meta.dirname, "models", file)]);
   const { tiers: [compiled], constants } = compileModule(module, signatures, { tiers: [limits.tier] });
   if (compiled === undefined) throw new Error(`nothing was compiled for ${limits.tier}`);
-  const code = await compileText(compiled.source, compiled.flags);
+  const code = codeFile(await compileText(compiled.source, compiled.flags));
   return { programs: compiled.programs, code, ...(constants === undefined ? {} : { constants }) };
 }
 
@@ -42,8 +42,8 @@ export interface BoundCall {
   result(): Promise<Float32Array>;
 }
 
-export function bind(source: ProgramSource, name: string, device: Device, inputs: readonly HostInput[]): BoundCall {
-  const call = bindPrograms(source, device)[name];
+export async function bind(source: ProgramSource, name: string, device: Device, inputs: readonly HostInput[]): Promise<BoundCall> {
+  const call = (await bindPrograms(source, device))[name];
   if (call === undefined) throw new RangeError(`there is no function ${name}`);
   const handles = inputs.map(({ data, shape }) => tensor(data, shape));
   return {

@@ -96,7 +96,7 @@ function runOn(
         continue;
       }
       const dtype = plan.parameters[i]?.dtype ?? "f32";
-      const copy = device.write(bytesOf(typeof value === "object" ? value : encode(dtype, [value ?? 0])));
+      const copy = device.write(bytesOf(typeof value === "object" ? value : encode(dtype, [value ?? 0])), dtype);
       copies.push(copy);
       inputs.push(copy);
     }

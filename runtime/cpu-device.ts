@@ -6,7 +6,7 @@
  */
 
 import { loadAddon, type NativeDevice, type NativeLibrary, type PlanDescription, type Addon } from "./addon.ts";
-import { type Device, type DeviceBuffer, type DeviceModule, type MemoryUse, type PreparedPlan, SharedDonation } from "./device.ts";
+import { type Device, type DeviceBuffer, type DeviceModule, type MemoryUse, type PreparedPlan, type ProgramSource, SharedDonation } from "./device.ts";
 import { OutOfMemoryError, PackageError, RunError } from "./errors.ts";
 import { threadsOption } from "./options.ts";
 import type { Plan } from "./plan.ts";
@@ -80,7 +80,7 @@ class CpuDevice implements Device {
     this.#native.release(buffer);
   }
 
-  load(code: string, constants?: Uint8Array): DeviceModule {
+  async load({ code: { path: code }, constants }: ProgramSource): Promise<DeviceModule> {
     checkSharedObject(code);
     let library: NativeLibrary;
     try {

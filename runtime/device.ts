@@ -8,7 +8,7 @@
 import { DeviceError } from "./errors.ts";
 import { deviceOption } from "./options.ts";
 import type { Plan } from "./plan.ts";
-import type { Program } from "./program.ts";
+import type { DTypeName, Program } from "./program.ts";
 
 declare const bufferBrand: unique symbol;
 
@@ -34,20 +34,41 @@ export interface Device {
   readonly features: ReadonlySet<string>;
   /** Offsets of temporaries in an arena are multiples of this many bytes. */
   readonly alignment: number;
-  /** A buffer that holds a copy of the bytes. Throws OutOfMemoryError. */
-  write(bytes: Uint8Array): DeviceBuffer;
-  /** The bytes, when the runs queued before have ended; rejects with the error of the run that should have made them. */
-  read(buffer: DeviceBuffer, bytes: number): Promise<ArrayBuffer>;
+  /** A buffer that holds a copy of elements as the host lays them out (dtype.ts). Throws OutOfMemoryError. */
+  write(bytes: Uint8Array, dtype: DTypeName): DeviceBuffer;
+  /** The elements, `bytes` on the host, when the runs queued before have ended; rejects with the error of the run that should have made them. */
+  read(buffer: DeviceBuffer, bytes: number, dtype: DTypeName): Promise<ArrayBuffer>;
   /** The same, blocking; absent where a device cannot. */
-  readSync?(buffer: DeviceBuffer, bytes: number): ArrayBuffer;
+  readSync?(buffer: DeviceBuffer, bytes: number, dtype: DTypeName): ArrayBuffer;
   release(buffer: DeviceBuffer): void;
-  /** Opens the code of a tier; `constants` are copied to the device. */
-  load(code: string, constants?: Uint8Array): DeviceModule;
+  /** Opens the code of programs and copies their constants to the device. Rejects with a PackageError, or a CompileError. */
+  load(source: ProgramSource): Promise<DeviceModule>;
   /** Resolves when everything queued so far has ended. */
   sync(): Promise<void>;
   memory(): MemoryUse;
   /** Gives cached memory back to the system. */
   trim(): void;
+}
+
+/** Programs with the code that holds their kernels. */
+export interface ProgramSource {
+  readonly programs: readonly Program[];
+  readonly code: CodeFile;
+  /** Compiled forms of the code; only CUDA has them. */
+  readonly images?: readonly CodeImage[];
+  readonly constants?: Uint8Array;
+}
+
+/** A file of a package, or text that was made in this process. */
+export interface CodeFile {
+  /** Where it is: for messages, and for loaders that open files themselves. */
+  readonly path: string;
+  read(): Promise<Uint8Array>;
+}
+
+export interface CodeImage extends CodeFile {
+  /** "sm_90a" for machine code, "compute_80" for PTX. */
+  readonly architecture: string;
 }
 
 export interface DeviceModule {

@@ -1,13 +1,15 @@
 /** The public face of tsdlc-runtime: tensors, devices, packages and the errors they throw. */
 
 export { type Callable, type TensorMaker } from "./callable.ts";
-export { type Device, device, type DeviceBuffer, type DeviceModule, memory, type MemoryUse, type PreparedPlan } from "./device.ts";
+export {
+  type CodeFile, type CodeImage, type Device, device, type DeviceBuffer, type DeviceModule, memory, type MemoryUse, type PreparedPlan, type ProgramSource,
+} from "./device.ts";
 export { type TypedArray, type TypedArrays } from "./dtype.ts";
 export {
   AddonError, ArgumentError, CompileError, CompilerMissingError, DeviceError, HandleError, OutOfMemoryError, PackageError,
   PackageForeignError, PackageTruncatedError, PackageVersionError, RunError, TsdlcError,
 } from "./errors.ts";
-export { bindPrograms, type Functions, loadPackage, type LoadOptions, loadPrograms, type ProgramSource } from "./package.ts";
+export { bindPrograms, type Functions, loadPackage, type LoadOptions, loadPrograms } from "./package.ts";
 export { type DTypeName, type PackageManifest, type Program } from "./program.ts";
 export {
   type Argument, type Dim, type ErasedShape, hostTensor, type HostTensor, isTensor, type NestedNumbers, type Shape,

@@ -6,10 +6,10 @@
  */
 
 import { callable, type Callable, type TensorMaker } from "./callable.ts";
-import { type Device, device } from "./device.ts";
+import { type CodeFile, type Device, device, type ProgramSource } from "./device.ts";
 import { PackageError, PackageForeignError, PackageTruncatedError } from "./errors.ts";
 import { checkFormat, checkProgram } from "./program-check.ts";
-import type { PackageManifest, Program, Tier } from "./program.ts";
+import type { PackageManifest, Tier } from "./program.ts";
 
 export type Functions = Readonly<Record<string, Callable>>;
 
@@ -17,13 +17,6 @@ export interface LoadOptions {
   /** Else the one that TSDLC_DEVICE names, else the first that is there. */
   readonly device?: Device;
   readonly makeTensor?: TensorMaker;
-}
-
-export interface ProgramSource {
-  readonly programs: readonly Program[];
-  /** Path of the code that holds the kernels of all programs. */
-  readonly code: string;
-  readonly constants?: Uint8Array;
 }
 
 /**
@@ -50,8 +43,10 @@ export async function loadPackage(folder: URL | string, options: LoadOptions = {
     throw new PackageError(`the package ${path} is broken: the tier ${tier.name} has ${Array.isArray(tier.programs) ? tier.programs.length : "no"} programs for ${manifest.functions.length} functions; build it again`);
   }
   const constants = manifest.constants === undefined ? undefined : await read(manifest.constants);
+  const file = (name: string): CodeFile => ({ path: join(path, name), read: () => read(name) });
+  const images = tier.images?.map(({ architecture, file: name }) => ({ architecture, ...file(name) }));
   return bindPrograms(
-    { programs: tier.programs, code: join(path, tier.code), ...(constants === undefined ? {} : { constants }) },
+    { programs: tier.programs, code: file(tier.code), ...(images === undefined ? {} : { images }), ...(constants === undefined ? {} : { constants }) },
     target,
     options.makeTensor,
   );
@@ -63,9 +58,9 @@ export async function loadPrograms(source: ProgramSource, options: LoadOptions =
 }
 
 /** The same on an open device. */
-export function bindPrograms(source: ProgramSource, target: Device, make?: TensorMaker): Functions {
+export async function bindPrograms(source: ProgramSource, target: Device, make?: TensorMaker): Promise<Functions> {
   for (const program of source.programs) checkProgram(program, `the program ${program.name}`);
-  const module = target.load(source.code, source.constants);
+  const module = await target.load(source);
   return Object.fromEntries(source.programs.map((program) => [program.name, callable(program, module, target, make)]));
 }
 

@@ -88,8 +88,12 @@ export interface BufferSpec {
 export interface KernelSpec {
   /** Symbol in the shared object, or entry point in the module. */
   readonly entry: string;
-  /** How many independent iterations a launch has. 0 when a size is 0: then nothing runs. */
+  /** How many independent iterations, or blocks of threads, a launch has. 0 when a size is 0: then nothing runs. */
   readonly grid: Formula;
+  /** Threads of a block; absent on the CPU, whose iterations are shared among the threads there are. */
+  readonly threads?: number;
+  /** Where there are blocks: how many of a launch's buffers, the first ones, are only read. */
+  readonly inputs?: number;
   /** Rough scalar operations for one iteration: whether a launch is worth spreading over threads. */
   readonly work: Formula;
   /** The source lines that this kernel came from, innermost first, for messages: "model.ts:11:12". */
@@ -132,10 +136,12 @@ export interface Tier {
   /** "cpu-x86-64-v4". */
   readonly name: string;
   readonly target: "cpu" | "cuda" | "wgsl";
-  /** What the machine must have: names of CPU features as the runtime spells them. */
+  /** What the device must have, as the runtime spells it: CPU features, features of a WebGPU adapter. */
   readonly requires: readonly string[];
   /** Relative to program.json: the code of all functions of this tier. */
   readonly code: string;
+  /** Compiled forms of the code, for CUDA: machine code for an architecture ("sm_90a"), or PTX ("compute_80"). */
+  readonly images?: readonly { readonly architecture: string; readonly file: string }[];
   /** In the order of `functions`. */
   readonly programs: readonly Program[];
 }

@@ -66,7 +66,7 @@ export class Tensor<S extends Shape = Shape, D extends DTypeName = "f32"> {
   async data(): Promise<TypedArrays[D]> {
     const state = present(this);
     if (state.kind === "host") return copyOf(this.dtype, state.data);
-    return viewBytes(this.dtype, await state.device.read(state.buffer, byteSize(this)));
+    return viewBytes(this.dtype, await state.device.read(state.buffer, byteSize(this), this.dtype));
   }
 
   /** The same, waiting for the call; throws DeviceError on a device that cannot wait. */
@@ -76,7 +76,7 @@ export class Tensor<S extends Shape = Shape, D extends DTypeName = "f32"> {
     if (state.device.readSync === undefined) {
       throw new DeviceError(`${typeOf(this)} is on ${state.device.name}, which cannot be read without waiting: use await data()`);
     }
-    return viewBytes(this.dtype, state.device.readSync(state.buffer, byteSize(this)));
+    return viewBytes(this.dtype, state.device.readSync(state.buffer, byteSize(this), this.dtype));
   }
 
   /** The only element as a number, waiting for it; booleans are 0 and 1. */
@@ -152,7 +152,7 @@ export function bufferOn(device: Device, value: Tensor<Shape, DTypeName>): Devic
     if (state.device === device) return state.buffer;
     throw new DeviceError(`${typeOf(value)} is on ${state.device.name}, not on ${device.name}: read it with data() and make a new tensor`);
   }
-  const buffer = device.write(bytesOf(state.data));
+  const buffer = device.write(bytesOf(state.data), value.dtype);
   value[tensorBrand] = { kind: "device", device, buffer };
   return buffer;
 }

@@ -13,6 +13,7 @@ import { copyFile, mkdir, readFile, rename, rm } from "node:fs/promises";
 import { availableParallelism, tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { promisify } from "node:util";
+import type { CodeFile } from "./device.ts";
 import { CompileError, CompilerMissingError } from "./errors.ts";
 import { cacheOption, compilerOption } from "./options.ts";
 
@@ -28,6 +29,11 @@ export interface CompileRequest {
   /** Path of the shared object. */
   readonly output: string;
   readonly flags: readonly string[];
+}
+
+/** A file on the disk as the code of programs. */
+export function codeFile(path: string): CodeFile {
+  return { path, read: () => readFile(path) };
 }
 
 /** By command: a compiler is asked once in a process. */

@@ -10,7 +10,7 @@ import { compileSource } from "../compiler/frontend/compile-source.ts";
 import { compileModule } from "../lib/compile.ts";
 import { runnableTiers } from "./compile/run-compiled.ts";
 import { type DTypeName, isTensor, loadPrograms, tensor, type Functions } from "tsdlc-runtime";
-import { compileText } from "tsdlc-runtime/toolchain";
+import { codeFile, compileText } from "tsdlc-runtime/toolchain";
 
 interface StoredArray {
   readonly dtype: DTypeName;
@@ -40,7 +40,7 @@ for (const tier of (await runnableTiers()).slice(0, 1)) {
       assert.deepEqual(signatures.map(({ name }) => name).toSorted(), Object.keys(fixtures.cases).toSorted(), "a model for each case of the fixtures");
       const { tiers: [compiled], constants } = compileModule(module, signatures, { tiers: [tier] });
       assert.ok(compiled);
-      const code = await compileText(compiled.source, compiled.flags);
+      const code = codeFile(await compileText(compiled.source, compiled.flags));
       functions = await loadPrograms({ programs: compiled.programs, code, ...(constants === undefined ? {} : { constants }) });
     });
     for (const [name, { inputs, results }] of Object.entries(fixtures.cases)) {

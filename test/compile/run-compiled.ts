@@ -9,7 +9,7 @@ import { compileModule } from "../../lib/compile.ts";
 import { cpuTiers } from "../../passes/limits.ts";
 import { device, loadPrograms, Tensor, tensor } from "tsdlc-runtime";
 import { decode } from "../../runtime/dtype.ts";
-import { compileText } from "tsdlc-runtime/toolchain";
+import { codeFile, compileText } from "tsdlc-runtime/toolchain";
 import { signatureOf } from "./signature-of.ts";
 
 export type RunCompiled = (name: string, inputs: readonly HostArray[]) => Promise<readonly HostArray[]>;
@@ -24,7 +24,7 @@ export async function runnableTiers(): Promise<readonly string[]> {
 export async function compileForTest(module: Module, tier: string, signatures?: readonly Signature[]): Promise<RunCompiled> {
   const { tiers: [compiled], constants } = compileModule(module, signatures ?? module.functions.map((func) => signatureOf(func)), { tiers: [tier] });
   if (compiled === undefined) throw new Error(`nothing was compiled for ${tier}`);
-  const code = await compileText(compiled.source, compiled.flags);
+  const code = codeFile(await compileText(compiled.source, compiled.flags));
   const functions = await loadPrograms({ programs: compiled.programs, code, ...(constants === undefined ? {} : { constants }) });
   return async (name, inputs) => {
     const run = functions[name];

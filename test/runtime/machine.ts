@@ -2,10 +2,10 @@
  * Programs by hand for the runtime's tests: C kernels through the toolchain, and Program JSON with little typing.
  */
 
-import { compileText } from "../../runtime/toolchain.ts";
+import { codeFile, compileText } from "../../runtime/toolchain.ts";
 import { createCpuDevice, type CpuOptions } from "../../runtime/cpu-device.ts";
 import { bindPrograms, type Functions } from "../../runtime/package.ts";
-import type { Device } from "../../runtime/device.ts";
+import type { CodeFile, Device } from "../../runtime/device.ts";
 import { type Program, programFormat, programVersion, type Tree, type Formula, type DTypeName } from "../../runtime/program.ts";
 
 /** The signature that native/src/kernel-library.h gives all kernels. */
@@ -41,8 +41,8 @@ KERNEL(slow) {
 }
 `;
 
-export function kernels(): Promise<string> {
-  return compileText(kernelsText, ["-O2"]);
+export async function kernels(): Promise<CodeFile> {
+  return codeFile(await compileText(kernelsText, ["-O2"]));
 }
 
 export const tensorTree = (dtype: DTypeName, shape: readonly Formula[]): Tree => ({ kind: "tensor", dtype, shape });
@@ -96,7 +96,7 @@ export const stepProgram = program({
 
 export async function bind(programs: readonly Program[], options: CpuOptions = {}): Promise<{ functions: Functions; device: Device }> {
   const device = createCpuDevice({ threads: 2, ...options });
-  return { functions: bindPrograms({ programs, code: await kernels() }, device), device };
+  return { functions: await bindPrograms({ programs, code: await kernels() }, device), device };
 }
 
 export const anyFunction = (functions: Functions, name: string): Functions[string] => {

@@ -55,7 +55,7 @@ describe("runtime: memory", () => {
 
   it("keeps at most the given bytes for reuse", async () => {
     const { device } = await bind([addProgram], { cacheBytes: 1 << 20 });
-    const buffers = Array.from({ length: 8 }, () => device.write(new Uint8Array(1 << 18)));
+    const buffers = Array.from({ length: 8 }, () => device.write(new Uint8Array(1 << 18), "u8"));
     for (const buffer of buffers) device.release(buffer);
     assert.deepEqual(device.memory(), { bytesLive: 0, bytesPeak: 8 << 18, bytesCached: 1 << 20 });
   });
@@ -114,7 +114,7 @@ describe("runtime: memory", () => {
     await assert.rejects(tooMuch.data(), (error) => error instanceof OutOfMemoryError && /^add: out of memory: a result needs 4\.0 MiB; 8\.0 MiB of 10\.0 MiB are in use$/.test(error.message));
     await assert.rejects(poisoned.data(), OutOfMemoryError);
     assert.throws(() => tooMuch.dataSync(), OutOfMemoryError);
-    assert.throws(() => device.write(new Uint8Array(5 << 20)), OutOfMemoryError);
+    assert.throws(() => device.write(new Uint8Array(5 << 20), "u8"), OutOfMemoryError);
     assert.equal((await y.data())[7], 2);
     y.dispose();
     assert.equal((await add(x, x).data())[7], 2);

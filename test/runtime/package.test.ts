@@ -29,7 +29,7 @@ describe("runtime: packages", () => {
   beforeEach(async () => {
     folder = await mkdtemp(join(tmpdir(), "tsdlc-package-"));
     await mkdir(path("kernels"));
-    await copyFile(await kernels(), path("kernels/plain.so"));
+    await copyFile((await kernels()).path, path("kernels/plain.so"));
     await write(manifest);
   });
   afterEach(() => rm(folder, { recursive: true }));

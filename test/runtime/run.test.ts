@@ -168,7 +168,7 @@ describe("runtime: running programs", () => {
     });
     const bytes = new Uint8Array(72);
     new Float32Array(bytes.buffer, 64).set([10, 20]);
-    const functions = bindPrograms({ programs: [constant], code: await kernels(), constants: bytes }, createCpuDevice({ threads: 1 }));
+    const functions = await bindPrograms({ programs: [constant], code: await kernels(), constants: bytes }, createCpuDevice({ threads: 1 }));
     const [sum, itself] = anyFunction(functions, "constant")(tensor([1, 2]));
     assert.deepEqual([[...(await sum.data())], [...(await itself.data())]], [[11, 22], [10, 20]]);
   });
