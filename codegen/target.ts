@@ -4,7 +4,7 @@
  */
 
 import type { Dim } from "../ir/dim.ts";
-import type { Attrs } from "../ir/module.ts";
+import type { Attrs, Span } from "../ir/module.ts";
 import type * as arithmetic from "../ir/ops/arithmetic.ts";
 import type * as bits from "../ir/ops/bits.ts";
 import type * as cast from "../ir/ops/cast.ts";
@@ -49,13 +49,29 @@ export interface KernelParameter {
   readonly isWritten: boolean;
 }
 
+export interface KernelText {
+  readonly name: string;
+  readonly parameters: readonly KernelParameter[];
+  readonly dims: readonly string[];
+  readonly comment: readonly string[];
+  /** Whether an output may be the memory of an input, so that a store may change what a load after it gives. */
+  readonly isInPlace: boolean;
+  /** Declarations of memory that the threads of a block share. */
+  readonly shared: readonly string[];
+  /** Threads of a block; 0 where items are no blocks. */
+  readonly threads: number;
+  readonly body: readonly string[];
+}
+
 export interface Target {
-  readonly name: "cpu" | "wgsl";
+  readonly name: "cpu" | "wgsl" | "cuda";
   readonly elementwise: Readonly<Record<ElementwiseName, Spelling>>;
   typeName(type: ScalarType, use: Use): string;
   constant(type: ScalarType, value: number, use: Use): string;
   /** An index expression over dims, which are in scope by their names. */
   dim(dim: Dim): string;
+  /** What says that the text after it comes from a place in the source; absent where a language has no such thing. */
+  place?(span: Span): string;
   /** A value that is assigned once. */
   define(type: ScalarType, name: string, value: string, use: Use): string;
   /** A variable that is assigned again, or for the first time when no value is given. */
@@ -71,11 +87,16 @@ export interface Target {
   extract(vector: string, lane: number, type: ScalarType, use: Use): string;
   /** Lanes of two vectors of a type, counted through both. */
   shuffle(left: string, right: string, lanes: readonly number[], type: ScalarType, result: ScalarType, use: Use): string;
+  /** Memory of the space `local` or `shared`. */
   alloc(name: string, memory: BufferType, elements: string, use: Use): string;
+  /** Where threads of a block wait for each other. */
+  readonly barrier: string;
+  /** One thread's part of a phase. */
+  phase(index: string, body: readonly string[]): readonly string[];
   loop(kind: "serial" | "unroll", index: string, start: string, stop: string, step: string, body: readonly string[]): readonly string[];
-  /** The loop over grid items, as the target is launched. */
+  /** The loop over grid items, or the blocks among them, as the target is launched. */
   grid(index: string, items: string, body: readonly string[]): readonly string[];
-  kernel(name: string, parameters: readonly KernelParameter[], dims: readonly string[], comment: readonly string[], body: readonly string[], use: Use): string;
+  kernel(kernel: KernelText, use: Use): string;
   /** The whole file. */
   file(definitions: readonly string[], kernels: readonly string[]): string;
 }

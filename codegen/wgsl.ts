@@ -1,9 +1,10 @@
 /**
- * WGSL, base tier: storage buffers and one invocation for each grid item. Lanes are invocations, so kernels for it
+ * WGSL, base tier: storage buffers, and a workgroup for each block of threads. Lanes are invocations, so kernels for it
  * have no vectors. Named dims arrive in a uniform buffer after the storage buffers.
  *
  * All kernels of a tier are entry points of one module. What a kernel binds has its name in front, since names of a
- * module must differ and bindings of different entry points need not; inside, a pointer has the short name.
+ * module must differ and bindings of different entry points need not; inside, a pointer has the short name. A dispatch
+ * has at most 65,535 workgroups along an axis, so blocks are counted along two.
  */
 
 import { type Dim, foldDim } from "../ir/dim.ts";
@@ -13,8 +14,8 @@ import type { Target, Use } from "./target.ts";
 import { wgslElementwise } from "./wgsl-elementwise.ts";
 import { wgslNames } from "./wgsl-types.ts";
 
-/** Invocations of a workgroup: every adapter allows as many, and subgroups of up to 64 divide it. */
-const workgroupSize = 64;
+/** Workgroups along the first axis of a dispatch; the runtime divides blocks in the same way. */
+const workgroupsAcross = 65535;
 
 function typeName(type: ScalarType): string {
   if (type.lanes > 1) throw new Error("lanes of a WGSL kernel are invocations, not vectors");
@@ -32,6 +33,7 @@ function memoryName(memory: BufferType): string {
 function literal(dtype: ScalarDType, value: number, use: Use): string {
   if (dtype === "bool") return value === 0 ? "false" : "true";
   if (dtype === "u32" || dtype === "index") return `${value}u`;
+  if (dtype === "u8") return `${value}u`;
   if (!isFloat(dtype)) return value === -(2 ** 31) ? "(-2147483647i - 1i)" : `${value}i`;
   if (Number.isFinite(value)) return `f32(${Object.is(value, -0) ? "-0.0" : /[.e]/.test(String(value)) ? value : `${value}.0`})`;
   const bits = Number.isNaN(value) ? "0x7fc00000u" : value > 0 ? "0x7f800000u" : "0xff800000u";
@@ -86,14 +88,17 @@ export const wgslTarget: Target = {
   ramp: noVectors,
   extract: noVectors,
   shuffle: noVectors,
-  alloc: (name, memory, elements) => `var ${name}: array<${memoryName(memory)}, ${elements}>;`,
+  alloc: (name, memory, elements) => `var${memory.space === "shared" ? "<workgroup>" : ""} ${name}: array<${memoryName(memory)}, ${elements}>;`,
+  // Both kinds of memory: a phase may store to a buffer of the device what another one loads.
+  barrier: "storageBarrier(); workgroupBarrier();",
+  phase: (index, body) => ["{", ...indent([`let ${index} = thread;`, ...body]), "}"],
   loop: (_kind, index, start, stop, step, body) => [
     `for (var ${index} = ${start}; ${index} < ${stop}; ${index} += ${step}) {`,
     ...indent(body),
     "}",
   ],
-  grid: (index, items, body) => [`let ${index} = invocation.x;`, `if (${index} < ${items}) {`, ...indent(body), "}"],
-  kernel: (name, parameters, dims, comment, body) => [
+  grid: (index, items, body) => [`let ${index} = workgroup.x + workgroup.y * ${workgroupsAcross}u;`, `if (${index} < ${items}) {`, ...indent(body), "}"],
+  kernel: ({ name, parameters, dims, comment, shared, threads, body }) => [
     ...comment.map((line) => `// ${line}`),
     ...parameters.map(({ name: parameter, type, isWritten }, binding) =>
       `@group(0) @binding(${binding}) var<storage, ${isWritten ? "read_write" : "read"}> ${name}_${parameter}: array<${memoryName(type)}>;`),
@@ -101,8 +106,9 @@ export const wgslTarget: Target = {
       `struct ${name}_Dims { ${dims.map((dim) => `${dim}: u32`).join(", ")} }`,
       `@group(0) @binding(${parameters.length}) var<uniform> ${name}_dims: ${name}_Dims;`,
     ]),
-    `@compute @workgroup_size(${workgroupSize})`,
-    `fn ${name}(@builtin(global_invocation_id) invocation: vec3u) {`,
+    ...shared,
+    `@compute @workgroup_size(${threads})`,
+    `fn ${name}(@builtin(workgroup_id) workgroup: vec3u, @builtin(local_invocation_index) thread: u32) {`,
     ...indent([
       ...parameters.map(({ name: parameter }) => `let ${parameter} = &${name}_${parameter};`),
       ...(dims.length === 0 ? [] : [`let dims = ${name}_dims;`]),

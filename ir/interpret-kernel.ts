@@ -13,7 +13,7 @@ import { type HostArray, roundTo } from "./host.ts";
 import {
   type Cell, type Frame, laneIn, memoryIn, numberIn, dimAttr, rounding, type Scope, type Sizes, slotOf, slotsOf, type Step,
 } from "./interpret-frame.ts";
-import { compileContract, compileFor, compileIf, compileParallel, compileReduce, compileScan, compileWhile } from "./interpret-loops.ts";
+import { compileBarrier, compileContract, compileFor, compileIf, compileParallel, compileReduce, compileScan, compileWhile } from "./interpret-loops.ts";
 import { Memory } from "./interpret-memory.ts";
 import type { Func, Op, Region, Value } from "./module.ts";
 import { type ElementwiseRecord, evaluateScalar, isElementwise } from "./op.ts";
@@ -25,7 +25,7 @@ import { consecutiveAxis, type BufferType, printType } from "./type.ts";
 /** The results of a launch: what the kernel stores to the buffers that follow its inputs. */
 export function runKernel(func: Func, inputs: readonly HostArray[], sizes: Sizes): readonly HostArray[] {
   const scope: Scope = { func, sizes, names: nameValues(func), slots: new Map(), compile: compileRegion };
-  const frame: Frame = { cells: [], iteration: { current: 0, first: 1 }, next: 1 };
+  const frame: Frame = { cells: [], iteration: { current: 0, first: 1, block: 0, epoch: 0 }, next: 1 };
   const memories = func.body.parameters.map((parameter, i) => {
     const { type } = parameter;
     if (type.kind !== "buffer") throw new RangeError(`kernel @${func.name} takes buffers alone, and parameter ${i} is ${printType(type)}`);
@@ -60,6 +60,7 @@ function compileOp(scope: Scope, op: Op): Step {
     case "while": return compileWhile(scope, op);
     case "if": return compileIf(scope, op);
     case "alloc": return compileAlloc(scope, op);
+    case "barrier": return compileBarrier(scope, op);
     case "load": return compileLoad(scope, op);
     case "store": return compileStore(scope, op);
     case "splat": return compileLanes(scope, op, (start) => start);
@@ -138,7 +139,7 @@ function createMemory(scope: Scope, value: Value, type: BufferType, input: HostA
   const shape = type.shape.map((dim) => evaluateDim(dim, scope.sizes));
   const description = `kernel @${scope.func.name}, ${scope.names.get(value) ?? "%?"}`;
   if (input === undefined) {
-    return Memory.fresh(description, type.space === "local" ? "local" : "result", type.dtype, shape, isShared);
+    return Memory.fresh(description, type.space === "global" ? "result" : type.space, type.dtype, shape, isShared);
   }
   if (input.dtype !== type.dtype || input.shape.join() !== shape.join()) {
     throw new RangeError(`${description} is ${type.dtype}[${shape.join(",")}], and the input is ${input.dtype}[${input.shape.join(",")}]`);
@@ -151,7 +152,7 @@ function compileAlloc(scope: Scope, op: Op): Step {
   const target = slotOf(scope, result);
   if (result?.type.kind !== "buffer") throw new TypeError("an alloc gives memory");
   const { type } = result;
-  return (frame) => void (frame.cells[target] = createMemory(scope, result, type, undefined, frame.iteration.current === 0));
+  return (frame) => void (frame.cells[target] = createMemory(scope, result, type, undefined, frame.iteration.current === 0 || type.space === "shared"));
 }
 
 function compileLoad(scope: Scope, op: Op): Step {

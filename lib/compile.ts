@@ -5,8 +5,9 @@
  */
 
 import { cTarget } from "../codegen/c.ts";
+import { cudaTarget } from "../codegen/cuda.ts";
 import { emitFile } from "../codegen/emit.ts";
-import { writeProgram } from "../codegen/program.ts";
+import { kernelsInPlace, writeProgram } from "../codegen/program.ts";
 import type { Target } from "../codegen/target.ts";
 import { wgslTarget } from "../codegen/wgsl.ts";
 import { findFunction, type Module } from "../ir/module.ts";
@@ -76,12 +77,15 @@ function compileTier(module: Module, signatures: readonly Signature[], limits: L
     const plan = planMemory(scheduled, findFunction(scheduled, signature.name), donatedLeaves(signature), constants);
     return writeProgram(scheduled, signature, plan);
   });
-  const kernels = programs.flatMap((program, i) =>
-    program.kernels.map(({ entry, summary, sources }) => ({
+  const kernels = programs.flatMap((program) => {
+    const inPlace = kernelsInPlace(program);
+    return program.kernels.map(({ entry, summary, sources }) => ({
       func: findFunction(scheduled, entry),
-      dims: signatures[i]?.dims.map(({ name }) => name) ?? [],
+      dims: program.dims.map(({ name }) => name),
       comment: [summary, ...sources],
-    })));
+      isInPlace: inPlace.has(entry),
+    }));
+  });
   const { tier, target, requires, flags } = limits;
   return { name: tier, target, requires, flags, source: emitFile(targetOf(limits), kernels), programs, module: scheduled };
 }
@@ -90,7 +94,7 @@ function targetOf(limits: Limits): Target {
   switch (limits.target) {
     case "cpu": return cTarget;
     case "wgsl": return wgslTarget;
-    case "cuda": throw new RangeError("there is no code generator for cuda in this version; use cpu");
+    case "cuda": return cudaTarget;
   }
 }
 

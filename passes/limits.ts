@@ -13,6 +13,10 @@ export interface Limits {
   readonly vectorBytes: number;
   /** Vector registers that a register block may use. */
   readonly vectorRegisters: number;
+  /** Threads of a block that a schedule fills; 0 where there are no blocks. */
+  readonly threads: number;
+  /** Bytes that the threads of a block may share. */
+  readonly sharedBytes: number;
   /** Bytes of scratch memory that one grid item may have for one value. */
   readonly scratchBytes: number;
   /** Buffers that one kernel may use. */
@@ -23,7 +27,7 @@ export interface Limits {
   readonly flags: readonly string[];
 }
 
-const x86 = { target: "cpu", scratchBytes: 32 * 1024, buffers: 64 } as const;
+const cpu = { target: "cpu", threads: 0, sharedBytes: 0, scratchBytes: 32 * 1024, buffers: 64 } as const;
 
 /**
  * Integers wrap; a product and a sum are never joined behind our back (-ffp-contract=off), so that fused multiply-add
@@ -34,7 +38,7 @@ const cFlags = ["-std=gnu11", "-O2", "-fwrapv", "-ffp-contract=off", "-fno-math-
 /** The CPU tiers a package can carry, widest first: the runtime takes the first whose features are there. */
 export const cpuTiers: readonly Limits[] = [
   {
-    ...x86,
+    ...cpu,
     tier: "cpu-x86-64-v4",
     vectorBytes: 64,
     vectorRegisters: 32,
@@ -42,7 +46,7 @@ export const cpuTiers: readonly Limits[] = [
     flags: [...cFlags, "-march=x86-64-v4", "-mprefer-vector-width=512"],
   },
   {
-    ...x86,
+    ...cpu,
     tier: "cpu-x86-64-v3",
     vectorBytes: 32,
     vectorRegisters: 16,
@@ -50,9 +54,7 @@ export const cpuTiers: readonly Limits[] = [
     flags: [...cFlags, "-march=x86-64-v3"],
   },
   {
-    target: "cpu",
-    scratchBytes: 32 * 1024,
-    buffers: 64,
+    ...cpu,
     tier: "cpu-arm64",
     vectorBytes: 16,
     vectorRegisters: 32,
@@ -67,14 +69,33 @@ export const wgslBase: Limits = {
   target: "wgsl",
   vectorBytes: 0,
   vectorRegisters: 0,
+  threads: 256,
+  sharedBytes: 16 * 1024,
   scratchBytes: 0,
   buffers: 8,
   requires: [],
   flags: [],
 };
 
+/**
+ * CUDA from Ampere on: what every such device grants a kernel that asks for nothing. A block of 256 threads leaves each
+ * 255 registers, and eight of them fill a multiprocessor.
+ */
+export const cuda: Limits = {
+  tier: "cuda",
+  target: "cuda",
+  vectorBytes: 0,
+  vectorRegisters: 0,
+  threads: 256,
+  sharedBytes: 48 * 1024,
+  scratchBytes: 0,
+  buffers: 64,
+  requires: [],
+  flags: [],
+};
+
 export function findLimits(tier: string): Limits {
-  const found = [...cpuTiers, wgslBase].find((limits) => limits.tier === tier);
+  const found = [...cpuTiers, wgslBase, cuda].find((limits) => limits.tier === tier);
   if (found === undefined) throw new RangeError(`there is no tier "${tier}"; there are ${cpuTiers.map((limits) => limits.tier).join(", ")}`);
   return found;
 }

@@ -17,12 +17,13 @@ import { expandMath } from "./expand-math.ts";
 import { fuse } from "./fuse.ts";
 import { hoist } from "./hoist.ts";
 import { lower } from "./lower.ts";
+import { placeBarriers } from "./place-barriers.ts";
 import type { Pass, PassContext } from "./pass.ts";
 import { schedule } from "./schedule/schedule.ts";
 import { simplify } from "./simplify.ts";
 import { transform } from "./transform.ts";
 
-export const passes = { transform, simplify, cse, dce, "expand-loops": expandLoops, fuse, lower, schedule, "expand-math": expandMath, hoist } satisfies Readonly<Record<string, Pass>>;
+export const passes = { transform, simplify, cse, dce, "expand-loops": expandLoops, fuse, lower, schedule, "expand-math": expandMath, hoist, "place-barriers": placeBarriers } satisfies Readonly<Record<string, Pass>>;
 
 export type PassName = keyof typeof passes;
 
@@ -36,7 +37,7 @@ export const tensorPipeline: readonly PassName[] = ["transform", "simplify", "cs
 export const fusionPipeline: readonly PassName[] = ["expand-loops", "fuse", "lower"];
 
 /** From there to kernels of one tier. */
-export const tierPipeline: readonly PassName[] = ["schedule", "expand-math", "simplify", "hoist", "cse", "dce"];
+export const tierPipeline: readonly PassName[] = ["schedule", "expand-math", "simplify", "hoist", "cse", "dce", "place-barriers"];
 
 export const kernelPipeline: readonly PassName[] = [...fusionPipeline, ...tierPipeline];
 
@@ -52,6 +53,8 @@ export const orderings: readonly Ordering[] = [
   { before: "schedule", after: "hoist", because: "only then are there loops to leave" },
   { before: "schedule", after: "expand-math", because: "schedule weighs a tanh as one op, and makes one vector op of it" },
   { before: "expand-math", after: "hoist", because: "the constants of formulas leave the loops, where cse finds those that formulas share" },
+  { before: "dce", after: "place-barriers", because: "what nobody loads is not worth waiting for" },
+  { before: "hoist", after: "place-barriers", because: "a load that leaves a phase must leave it before barriers say what came first" },
   { before: "cse", after: "dce", because: "cse and simplify leave what they replaced without uses, and dce takes it away" },
 ];
 

@@ -96,13 +96,31 @@ export const contract: OpRecord<(attrs: ContractAttrs, regions: readonly [Region
 
 /* ------------------------------------------------------------- memory */
 
-/** Scratch of one grid item. Its contents are undefined until stored to. */
-export const alloc: OpRecord<(attrs: { readonly dtype: DType; readonly shape: readonly Dim[] }) => Value> = {
-  doc: "memory of one grid item for shape elements, undefined until stored to",
+export interface AllocAttrs extends Attrs {
+  readonly dtype: DType;
+  readonly shape: readonly Dim[];
+  /** Absent for scratch of whoever runs the op; of a block, what its threads share or have each. */
+  readonly space?: "shared" | "private";
+}
+
+/** Scratch of one grid item, of a block of threads, or of each thread. Its contents are undefined until stored to. */
+export const alloc: OpRecord<(attrs: AllocAttrs) => Value> = {
+  doc: "memory for shape elements, undefined until stored to: of who runs the op, or of a block (shared; private to its threads)",
   operands: [],
   results: ["buffer"],
   dimAttrs: ["shape"],
-  infer: (_operands, attrs) => [bufferType("local", attrs["dtype"] as DType, attrs["shape"] as readonly Dim[])],
+  infer: (_operands, attrs) => {
+    const { dtype, shape, space = "local" } = attrs as AllocAttrs;
+    return [bufferType(space, dtype, shape)];
+  },
+};
+
+/** Between phases of a block: what its threads did before is done, and seen by all of them. */
+export const barrier: OpRecord<() => readonly Value[]> = {
+  doc: "the threads of a block wait for each other; memory that they stored to is there for all of them",
+  operands: [],
+  results: [],
+  infer: () => [],
 };
 
 /**

@@ -12,7 +12,7 @@ import { localityAlong } from "./locality.ts";
 import { hasRest, lanesFor, mostLanes } from "./lanes.ts";
 import { nestedLoops, stripLoops } from "./loops.ts";
 import { reduceInLanes } from "./reduce-in-lanes.ts";
-import { expandSerially } from "./threads.ts";
+import { expandSerially } from "./serial.ts";
 import { uniform, vectorize } from "./vectorize.ts";
 
 export function expandRule(limits: Limits): RewriteRule {

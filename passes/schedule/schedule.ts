@@ -11,7 +11,7 @@ import type { Limits } from "../limits.ts";
 import type { Pass } from "../pass.ts";
 import { scheduleCpu } from "./cpu.ts";
 import { pruneInputs, type PrunedKernel } from "./prune.ts";
-import { scheduleThreads } from "./threads.ts";
+import { scheduleBlocks } from "./simt/blocks.ts";
 import type { ScheduledKernel } from "./tiles.ts";
 
 export const schedule: Pass = {
@@ -27,7 +27,7 @@ export const schedule: Pass = {
 };
 
 function scheduleKernel(func: Func, limits: Limits): ScheduledKernel {
-  return limits.target === "cpu" ? scheduleCpu(func, limits) : { preparations: [], main: scheduleThreads(func) };
+  return limits.target === "cpu" ? scheduleCpu(func, limits) : scheduleBlocks(func, limits);
 }
 
 interface PrunedKernels {

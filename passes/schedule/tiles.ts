@@ -6,8 +6,7 @@
 import { type Builder, buildFunction } from "../../ir/builder.ts";
 import type { Func, Value } from "../../ir/module.ts";
 import type { ContractAttrs } from "../../ir/ops/kernel.ts";
-import { inlineRegion, withOuter } from "../../ir/rewrite.ts";
-import { storedBuffers } from "../effects.ts";
+import { inlineRegion, storedBuffers, withOuter } from "../../ir/rewrite.ts";
 import type { Tile } from "./choose-tile.ts";
 import { type ContractionParts, partsOf } from "./contract.ts";
 import { packedType, packRight } from "./pack.ts";
