@@ -18,7 +18,7 @@ import { writePackage } from "./package/write.ts";
 import type { Progress } from "./progress.ts";
 import { findSources } from "./sources.ts";
 import { UsageError } from "./usage-error.ts";
-import { tierNames } from "./tiers.ts";
+import { buildTargets } from "./tiers.ts";
 
 export interface BuildRequest {
   /** A file or a folder. */
@@ -47,7 +47,7 @@ export async function build(request: BuildRequest, progress: Progress, print: (t
   const out = resolve(request.out);
   // As it was given, because the message names it.
   await assertReplaceable(request.out);
-  const tiers = request.targets.flatMap((target) => tierNames(target, request.architectures));
+  const { tiers, cudaArchitectures } = buildTargets(request.targets, request.architectures);
   const sources = await findSources(request.source);
   const name = request.name ?? packageName(basename(out));
   if (!/^(@[a-z0-9-][a-z0-9-._]*\/)?[a-z0-9-][a-z0-9-._]*$/.test(name)) {
@@ -55,7 +55,7 @@ export async function build(request: BuildRequest, progress: Progress, print: (t
   }
 
   const startedAt = Date.now();
-  const key = await buildKey({ sources: sources.map((file) => resolve(file)), name, tiers, cc: await ccIdentity() });
+  const key = await buildKey({ sources: sources.map((file) => resolve(file)), name, tiers, cudaArchitectures, cc: request.targets.includes("cpu") ? await ccIdentity() : undefined });
   if (!request.force && request.printIr === undefined) {
     const unchanged = await findUnchangedBuild(request.cacheFolder, out, key);
     if (unchanged !== undefined) return { out: request.out, functions: unchanged.functions, unchanged: true };
@@ -90,7 +90,7 @@ async function startCompilers(tiers: Iterable<CompiledTier>): Promise<readonly C
   for (const tier of tiers) {
     compiled.push(tier);
     // Whoever writes the package asks for the same text again, and there a failure is reported.
-    compileText(tier.source, tier.flags).catch(() => undefined);
+    if (tier.target === "cpu") compileText(tier.source, tier.flags).catch(() => undefined);
     // The compiler starts here, before the next tier takes the thread.
     await setImmediate();
   }

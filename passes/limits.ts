@@ -94,8 +94,12 @@ export const cuda: Limits = {
   flags: [],
 };
 
+/** The tiers of WebGPU that a package can carry, the one that asks for most first. */
+export const wgslTiers: readonly Limits[] = [wgslBase];
+
 export function findLimits(tier: string): Limits {
-  const found = [...cpuTiers, wgslBase, cuda].find((limits) => limits.tier === tier);
-  if (found === undefined) throw new RangeError(`there is no tier "${tier}"; there are ${cpuTiers.map((limits) => limits.tier).join(", ")}`);
+  const tiers = [...cpuTiers, ...wgslTiers, cuda];
+  const found = tiers.find((limits) => limits.tier === tier);
+  if (found === undefined) throw new RangeError(`there is no tier "${tier}"; there are ${tiers.map((limits) => limits.tier).join(", ")}`);
   return found;
 }

@@ -43,12 +43,15 @@ export function packageFiles(
 
 const constantsPath = "constants.bin";
 
+const sourceEndings = { cpu: "c", cuda: "cu", wgsl: "wgsl" } as const;
+
 export function sourcePath(tier: CompiledTier): string {
-  return `kernels/${tier.name}.c`;
+  return `kernels/${tier.name}.${sourceEndings[tier.target]}`;
 }
 
+/** What the runtime opens: the machine code for a CPU, else the source itself. */
 export function codePath(tier: CompiledTier): string {
-  return `kernels/${tier.name}.so`;
+  return tier.target === "cpu" ? `kernels/${tier.name}.so` : sourcePath(tier);
 }
 
 /** npm allows lower case letters, digits and - . _ ~; other characters of a folder's name become dashes. */

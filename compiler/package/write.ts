@@ -23,14 +23,15 @@ export async function writePackage(
   const pending = await createPendingFolder(out);
   try {
     for (const file of contents) await pending.write(file);
-    const tiers = compilation.tiers.map((tier) => tier.name.replace(/^cpu-(x86-64-)?/, "")).join(", ");
-    await progress.phase(`cc ${tiers}`, () => compileTiers(pending.path, compilation.tiers));
+    const inC = compilation.tiers.filter(({ target }) => target === "cpu");
+    const names = inC.map((tier) => tier.name.replace(/^cpu-(x86-64-)?/, "")).join(", ");
+    if (inC.length > 0) await progress.phase(`cc ${names}`, () => compileTiers(pending.path, inC));
     await progress.phase("write", () => pending.publish());
   } catch (error) {
     await pending.discard();
     throw error;
   }
-  return [...contents.map(({ path }) => path), ...compilation.tiers.map(codePath)];
+  return [...new Set([...contents.map(({ path }) => path), ...compilation.tiers.map(codePath)])];
 }
 
 /** All tiers at once; waits for every compiler even when one has failed, because the folder is about to be removed. */
