@@ -49,6 +49,12 @@ export function spellElement({ dtype }: BufferType, element: string, use: Use): 
   return isHalf(dtype) ? `${use(widenFunction(dtype, 1))}(${element})` : element;
 }
 
+/** memory[offset] += value where nobody else does anything meanwhile. */
+export function spellAddition(buffer: string, memory: BufferType, offset: string, value: string, use: Use): string {
+  const element = `${buffer}[${offset}]`;
+  return `${element} = ${spellStored(memory, `${spellElement(memory, element, use)} + ${value}`, use)};`;
+}
+
 /** What one element of memory becomes. */
 export function spellStored({ dtype }: BufferType, value: string, use: Use): string {
   return isHalf(dtype) ? `${use(narrowFunction(dtype, 1))}(${value})` : value;

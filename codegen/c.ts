@@ -9,7 +9,7 @@
 import { bytesOf, type BufferType, type ScalarType, scalarType } from "../ir/type.ts";
 import { cElementwise } from "./c-elementwise.ts";
 import { isHalf, narrowFunction, widenFunction } from "./c-half.ts";
-import { literal, spellDim, spellElement, spellStored } from "./c-scalars.ts";
+import { literal, spellAddition, spellDim, spellElement, spellStored } from "./c-scalars.ts";
 import { cMemoryName, cNames, cTypeName } from "./c-types.ts";
 import { indent } from "./spell.ts";
 import type { Definition, Target } from "./target.ts";
@@ -111,6 +111,8 @@ export const cTarget: Target = {
     const stored = memory.dtype === "bool" ? `__builtin_convertvector(${value} & 1, ${vector})` : `(${vector})${narrowed}`;
     return `*(${vector} *)(${buffer} + ${offset}) = ${stored};`;
   },
+  // One item does all additions of a kernel.
+  atomicAdd: (buffer, memory, offset, value, use) => [spellAddition(buffer, memory, offset, value, use)],
   gather: (buffer, memory, offsets, result, use) => `${use(gatherFunction(memory, result))}(${buffer}, ${offsets})`,
   scatter: (buffer, memory, offsets, value, type, use) => `${use(scatterFunction(memory, type))}(${buffer}, ${offsets}, ${value});`,
   splat: (value, result, use) => `${use(splatFunction(result))}(${value})`,

@@ -8,7 +8,7 @@
  * element numbers: the runtime refuses buffers of more elements.
  */
 
-import { isFloat, type ScalarType } from "../ir/type.ts";
+import { bufferType, bytesOf, type DType, isFloat, type ScalarType } from "../ir/type.ts";
 import { cElementwise } from "./c-elementwise.ts";
 import { literal, spellDim, spellElement, spellStored } from "./c-scalars.ts";
 import { cMemoryName, cNames } from "./c-types.ts";
@@ -35,6 +35,33 @@ function constant({ dtype }: ScalarType, value: number, use: Use): string {
 function fromBits(from: string, to: string): Definition {
   const name = `bits_${from}_${to}`;
   return { name, text: () => `INLINE ${to} ${name}(${from} x) { union { ${from} from; ${to} to; } both = { x }; return both.to; }` };
+}
+
+/** Devices add to words of 32 and 64 bits; of a narrower element, to the word around it, until nobody came between. */
+function spellAtomic(dtype: DType, address: string, value: string, use: Use): string {
+  if (dtype === "i64") return `atomicAdd((unsigned long long *)(${address}), (unsigned long long)${value});`;
+  if (bytesOf(dtype) >= 4) return `atomicAdd(${address}, ${value});`;
+  return `${use(narrowAddition(dtype))}(${address}, ${value});`;
+}
+
+function narrowAddition(dtype: DType): Definition {
+  const memory = bufferType("global", dtype, []);
+  const [held, mask] = [cMemoryName(memory), bytesOf(dtype) === 2 ? "0xffffu" : "0xffu"];
+  const name = `atomic_add_${dtype}`;
+  return {
+    name,
+    text: (use) => `INLINE void ${name}(${held} *address, ${cNames[dtype]} x) {
+  uint32_t *word = (uint32_t *)((uint64_t)address & ~3ull);
+  const uint32_t shift = ((uint64_t)address & 3) * 8;
+  uint32_t seen = *word, before;
+  do {
+    before = seen;
+    const ${held} element = (${held})(before >> shift);
+    const ${held} sum = ${spellStored(memory, `(${cNames[dtype]})(${spellElement(memory, "element", use)} + x)`, use)};
+    seen = atomicCAS(word, before, (before & ~(${mask} << shift)) | (((uint32_t)sum & ${mask}) << shift));
+  } while (seen != before);
+}`,
+  };
 }
 
 const head = `#ifdef TSDLC_EMULATED
@@ -78,6 +105,7 @@ export const cudaTarget: Target = {
   ],
   load: (buffer, memory, offset, _result, use) => spellElement(memory, `${buffer}[${offset}]`, use),
   store: (buffer, memory, offset, value, _type, use) => `${buffer}[${offset}] = ${spellStored(memory, value, use)};`,
+  atomicAdd: (buffer, { dtype }, offset, value, use) => [spellAtomic(dtype, `${buffer} + ${offset}`, value, use)],
   gather: noVectors,
   scatter: noVectors,
   splat: noVectors,

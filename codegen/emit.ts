@@ -5,7 +5,7 @@
 
 import { type Dim, elementCount } from "../ir/dim.ts";
 import { at, only } from "../ir/expect.ts";
-import type { Func, Op, Region, Value } from "../ir/module.ts";
+import { type Func, type Op, type Region, type Value, visitOps } from "../ir/module.ts";
 import { storedBuffers } from "../ir/rewrite.ts";
 import { bufferTypeOf, scalarTypeOf } from "../ir/type-of.ts";
 import { type BufferType, printType, type ScalarType, scalarType } from "../ir/type.ts";
@@ -51,10 +51,12 @@ class KernelEmitter {
   emit({ func, ...request }: KernelRequest): string {
     this.#kernel = func.name;
     const written = storedBuffers(func);
+    const atomic = new Set<Value | undefined>();
+    visitOps(func.body, ({ name, operands }) => void (name === "atomic_add" && atomic.add(operands[0])));
     const parameters = func.body.parameters.map((value, i): KernelParameter => {
       const name = func.parameterNames[i] ?? `buffer${i}`;
       this.#names.set(value, name);
-      return { name, type: bufferTypeOf(value), isWritten: written.has(value) };
+      return { name, type: bufferTypeOf(value), isWritten: written.has(value), isAtomic: atomic.has(value) };
     });
     const body = this.#block(func.body);
     return this.#target.kernel({ ...request, name: func.name, parameters, shared: this.#shared, threads: this.#threads, body }, this.#use);
@@ -76,6 +78,7 @@ class KernelEmitter {
       case "dim": return this.#dim(op);
       case "load": return this.#load(op);
       case "store": return this.#store(op);
+      case "atomic_add": return this.#atomicAdd(op);
       case "splat": return this.#splat(op);
       case "ramp": return this.#define(op, this.#target.ramp(this.#operand(op, 0), resultType(op), this.#use));
       case "extract":
@@ -161,6 +164,13 @@ class KernelEmitter {
     this.#lines.push(lanes
       ? this.#target.scatter(name, memory, offset, stored, scalarTypeOf(value), this.#use)
       : this.#target.store(name, memory, offset, stored, scalarTypeOf(value), this.#use));
+  }
+
+  #atomicAdd(op: Op): void {
+    const [buffer, value, ...index] = op.operands;
+    if (buffer === undefined || value === undefined) throw new Error("an atomic addition needs a buffer and a value");
+    const memory = bufferTypeOf(buffer);
+    this.#lines.push(...this.#target.atomicAdd(this.#name(buffer), memory, this.#offset(memory, index), this.#name(value), this.#use));
   }
 
   /** The row-major position, by Horner's rule; a vector when an index is. */

@@ -47,6 +47,8 @@ export interface KernelParameter {
   readonly name: string;
   readonly type: BufferType;
   readonly isWritten: boolean;
+  /** Whether threads add to it at once. */
+  readonly isAtomic: boolean;
 }
 
 export interface KernelText {
@@ -79,6 +81,8 @@ export interface Target {
   branch(condition: string, then: readonly string[], otherwise: readonly string[]): readonly string[];
   load(buffer: string, memory: BufferType, offset: string, result: ScalarType, use: Use): string;
   store(buffer: string, memory: BufferType, offset: string, value: string, type: ScalarType, use: Use): string;
+  /** memory[offset] += value, as one step. */
+  atomicAdd(buffer: string, memory: BufferType, offset: string, value: string, use: Use): readonly string[];
   /** One element per lane at a vector of offsets. */
   gather(buffer: string, memory: BufferType, offsets: string, result: ScalarType, use: Use): string;
   scatter(buffer: string, memory: BufferType, offsets: string, value: string, type: ScalarType, use: Use): string;

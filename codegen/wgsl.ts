@@ -8,7 +8,7 @@
  */
 
 import { type Dim, foldDim } from "../ir/dim.ts";
-import { type BufferType, isFloat, type ScalarDType, type ScalarType } from "../ir/type.ts";
+import { type BufferType, isFloat, type DType, type ScalarDType, type ScalarType } from "../ir/type.ts";
 import { indent } from "./spell.ts";
 import type { Target, Use } from "./target.ts";
 import { wgslElementwise } from "./wgsl-elementwise.ts";
@@ -62,6 +62,17 @@ function elementOf(buffer: string, memory: BufferType, offset: string): string {
   return memory.space === "global" ? `(*${buffer})[${offset}]` : `${buffer}[${offset}]`;
 }
 
+/** What threads add to at once: there are atomics of words alone. */
+function atomicName({ dtype }: BufferType): "i32" | "u32" {
+  if (dtype === "bool" || dtype === "f16") throw new Error(`WGSL has no atomic addition of ${dtype}`);
+  return dtype === "i32" || dtype === "i8" ? "i32" : "u32";
+}
+
+function roundedSum(dtype: DType, left: string, right: string, use: Use): string {
+  const type: ScalarType = { kind: "scalar", dtype, lanes: 1 };
+  return wgslElementwise.add({ operands: [left, right], type, operandTypes: [type, type], result: type, attrs: {}, literals: [undefined, undefined] }, use);
+}
+
 function noVectors(): never {
   throw new Error("a WGSL kernel has no vectors");
 }
@@ -82,6 +93,25 @@ export const wgslTarget: Target = {
   ],
   load: (buffer, memory, offset) => (memory.dtype === "bool" ? `${elementOf(buffer, memory, offset)} != 0u` : elementOf(buffer, memory, offset)),
   store: (buffer, memory, offset, value) => `${elementOf(buffer, memory, offset)} = ${memory.dtype === "bool" ? `select(0u, 1u, ${value})` : value};`,
+  atomicAdd: (buffer, memory, offset, value, use) => {
+    const place = elementOf(buffer, memory, offset);
+    if (memory.dtype === "i32" || memory.dtype === "u32") return [`atomicAdd(&${place}, ${value});`];
+    // There are no atomic floats: the sum takes the place of what it was made of, until nobody came between.
+    const { element, word } = { element: typeName({ kind: "scalar", dtype: memory.dtype, lanes: 1 }), word: atomicName(memory) };
+    const sum = roundedSum(memory.dtype, `bitcast<${element}>(before)`, value, use);
+    return [
+      "{",
+      ...indent([
+        `var before = atomicLoad(&${place});`,
+        "loop {",
+        `  let exchange = atomicCompareExchangeWeak(&${place}, before, bitcast<${word}>(${sum}));`,
+        "  if (exchange.exchanged) { break; }",
+        "  before = exchange.old_value;",
+        "}",
+      ]),
+      "}",
+    ];
+  },
   gather: noVectors,
   scatter: noVectors,
   splat: noVectors,
@@ -100,8 +130,8 @@ export const wgslTarget: Target = {
   grid: (index, items, body) => [`let ${index} = workgroup.x + workgroup.y * ${workgroupsAcross}u;`, `if (${index} < ${items}) {`, ...indent(body), "}"],
   kernel: ({ name, parameters, dims, comment, shared, threads, body }) => [
     ...comment.map((line) => `// ${line}`),
-    ...parameters.map(({ name: parameter, type, isWritten }, binding) =>
-      `@group(0) @binding(${binding}) var<storage, ${isWritten ? "read_write" : "read"}> ${name}_${parameter}: array<${memoryName(type)}>;`),
+    ...parameters.map(({ name: parameter, type, isWritten, isAtomic }, binding) =>
+      `@group(0) @binding(${binding}) var<storage, ${isWritten ? "read_write" : "read"}> ${name}_${parameter}: array<${isAtomic ? `atomic<${atomicName(type)}>` : memoryName(type)}>;`),
     ...(dims.length === 0 ? [] : [
       `struct ${name}_Dims { ${dims.map((dim) => `${dim}: u32`).join(", ")} }`,
       `@group(0) @binding(${parameters.length}) var<uniform> ${name}_dims: ${name}_Dims;`,

@@ -22,14 +22,15 @@ import { nameValues, printOp } from "./print.ts";
 import { scalarTypeOf } from "./type-of.ts";
 import { consecutiveAxis, type BufferType, printType } from "./type.ts";
 
-/** The results of a launch: what the kernel stores to the buffers that follow its inputs. */
-export function runKernel(func: Func, inputs: readonly HostArray[], sizes: Sizes): readonly HostArray[] {
+/** The results of a launch: what the kernel stores to the buffers that follow its inputs; `initial` is in them before, if given. */
+export function runKernel(func: Func, inputs: readonly HostArray[], sizes: Sizes, initial: readonly HostArray[] = []): readonly HostArray[] {
   const scope: Scope = { func, sizes, names: nameValues(func), slots: new Map(), compile: compileRegion };
   const frame: Frame = { cells: [], iteration: { current: 0, first: 1, block: 0, epoch: 0 }, next: 1 };
   const memories = func.body.parameters.map((parameter, i) => {
     const { type } = parameter;
     if (type.kind !== "buffer") throw new RangeError(`kernel @${func.name} takes buffers alone, and parameter ${i} is ${printType(type)}`);
-    const memory = createMemory(scope, parameter, type, inputs[i], true);
+    const before = initial[i - inputs.length];
+    const memory = before === undefined ? createMemory(scope, parameter, type, inputs[i], true) : Memory.filled(`kernel @${func.name}, ${scope.names.get(parameter) ?? "%?"}`, before);
     frame.cells[slotOf(scope, parameter)] = memory;
     return memory;
   });
@@ -62,7 +63,8 @@ function compileOp(scope: Scope, op: Op): Step {
     case "alloc": return compileAlloc(scope, op);
     case "barrier": return compileBarrier(scope, op);
     case "load": return compileLoad(scope, op);
-    case "store": return compileStore(scope, op);
+    case "store": return compileStore(scope, op, (memory, index, value, iteration) => memory.store(index, value, iteration));
+    case "atomic_add": return compileStore(scope, op, (memory, index, value, iteration) => memory.add(index, value, iteration));
     case "splat": return compileLanes(scope, op, (start) => start);
     case "ramp": return compileLanes(scope, op, (start, lane) => start + lane);
     case "extract": return compileExtract(scope, op);
@@ -169,13 +171,15 @@ function compileLoad(scope: Scope, op: Op): Step {
   };
 }
 
-function compileStore(scope: Scope, op: Op): Step {
+type Access = (memory: Memory, index: readonly number[], value: number, iteration: Frame["iteration"]) => void;
+
+function compileStore(scope: Scope, op: Op, access: Access): Step {
   const [buffer, value] = [slotOf(scope, op.operands[0]), slotOf(scope, op.operands[1])];
   const { lanes } = scalarTypeOf(at(op.operands, 1));
   const place = compilePlace(scope, op.operands[0], op.operands.slice(2));
   return (frame) => {
     const memory = memoryIn(frame, buffer);
-    for (let lane = 0; lane < lanes; lane++) memory.store(place(frame, lane), laneIn(frame, value, lane), frame.iteration);
+    for (let lane = 0; lane < lanes; lane++) access(memory, place(frame, lane), laneIn(frame, value, lane), frame.iteration);
   };
 }
 

@@ -7,7 +7,7 @@
  * block are iterations too, and only a barrier between them orders what they do.
  */
 
-import { hostArray, type HostArray, type HostData } from "./host.ts";
+import { hostArray, type HostArray, type HostData, roundTo } from "./host.ts";
 import type { DType } from "./type.ts";
 
 /** Who is running: iterations of the outermost parallel loop are numbered across a launch, from 1. */
@@ -46,6 +46,13 @@ export class Memory {
     this.#touches = role !== "input" && isShared ? createTouches(array.data.length) : undefined;
   }
 
+  /** Memory of results that go on from what was there. */
+  static filled(description: string, { dtype, shape, data }: HostArray): Memory {
+    const memory = new Memory(description, "result", hostArray(dtype, shape, data), true);
+    memory.#written?.fill(1);
+    return memory;
+  }
+
   /** Memory that nothing was stored to yet. */
   static fresh(description: string, role: Role, dtype: DType, shape: readonly number[], isShared: boolean): Memory {
     return new Memory(description, role, hostArray(dtype, shape), isShared);
@@ -66,6 +73,15 @@ export class Memory {
     if (this.#touches !== undefined && iteration.current > 0) this.#noteStore(this.#touches, position, index, iteration);
     this.#written[position] = 1;
     this.#data[position] = value;
+  }
+
+  /** An addition that others may be doing at once: it races with plain loads and stores alone. */
+  add(index: readonly number[], value: number, iteration: Iteration): void {
+    const position = this.#positionOf("atomic_add", index);
+    if (this.#written === undefined) throw this.#fault("atomic_add", index, "it is an input, which kernels only load from");
+    if (this.#written[position] === 0) throw this.#fault("atomic_add", index, "nothing was stored there before");
+    if (this.#touches !== undefined && iteration.current > 0) this.#noteAddition(this.#touches, position, index, iteration);
+    this.#data[position] = roundTo(this.dtype, (this.#data[position] ?? NaN) + value);
   }
 
   /** Throws when an element was never stored to. */
@@ -91,19 +107,26 @@ export class Memory {
     return position;
   }
 
-  #noteLoad({ stores, loads, moreLoads }: Touches, position: number, index: readonly number[], iteration: Iteration): void {
+  #noteLoad({ stores, additions, loads, moreLoads }: Touches, position: number, index: readonly number[], iteration: Iteration): void {
     if (isConcurrent(stores, position, iteration)) throw this.#race("load", index, iteration, "stored to", stores, position);
+    if (isConcurrent(additions, position, iteration)) throw this.#race("load", index, iteration, "added to", additions, position);
     // What the same block did before a barrier is ordered; what another block did never is.
     if (loads.by[position] === iteration.current || !isConcurrent(loads, position, iteration)) note(loads, position, iteration);
     else note(moreLoads, position, iteration);
   }
 
-  #noteStore({ stores, loads, moreLoads }: Touches, position: number, index: readonly number[], iteration: Iteration): void {
-    if (isConcurrent(stores, position, iteration)) throw this.#race("store", index, iteration, "stored to", stores, position);
-    for (const touches of [loads, moreLoads]) {
-      if (isConcurrent(touches, position, iteration)) throw this.#race("store", index, iteration, "loaded from", touches, position);
-    }
+  #noteStore({ stores, additions, loads, moreLoads }: Touches, position: number, index: readonly number[], iteration: Iteration): void {
+    this.#requireOrder("store", [[stores, "stored to"], [additions, "added to"], [loads, "loaded from"], [moreLoads, "loaded from"]], position, index, iteration);
     note(stores, position, iteration);
+  }
+
+  #noteAddition({ stores, additions, loads, moreLoads }: Touches, position: number, index: readonly number[], iteration: Iteration): void {
+    this.#requireOrder("atomic_add", [[stores, "stored to"], [loads, "loaded from"], [moreLoads, "loaded from"]], position, index, iteration);
+    note(additions, position, iteration);
+  }
+
+  #requireOrder(access: string, others: readonly (readonly [Touch, string])[], position: number, index: readonly number[], iteration: Iteration): void {
+    for (const [touch, what] of others) if (isConcurrent(touch, position, iteration)) throw this.#race(access, index, iteration, what, touch, position);
   }
 
   /** Private memory is registers: a thread has no way to another's. */
@@ -138,13 +161,15 @@ interface Touch {
 /** Two loaders suffice: one of them is not the storer. */
 interface Touches {
   readonly stores: Touch;
+  /** The last atomic addition: among themselves they have no order, and need none. */
+  readonly additions: Touch;
   readonly loads: Touch;
   readonly moreLoads: Touch;
 }
 
 function createTouches(count: number): Touches {
   const touch = (): Touch => ({ by: new Int32Array(count), epoch: new Int32Array(count) });
-  return { stores: touch(), loads: touch(), moreLoads: touch() };
+  return { stores: touch(), additions: touch(), loads: touch(), moreLoads: touch() };
 }
 
 /** Whether nothing orders a touch before what this iteration does: neither a loop's start, nor a barrier, nor itself. */

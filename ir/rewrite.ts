@@ -130,7 +130,7 @@ export function usersOf(region: Region): ReadonlyMap<Value, readonly Op[]> {
 export function storedBuffers({ body }: Func): ReadonlySet<Value> {
   const stored = new Set<Value>();
   visitOps(body, ({ name, operands: [buffer] }) => {
-    if (name === "store" && buffer !== undefined) stored.add(buffer);
+    if ((name === "store" || name === "atomic_add") && buffer !== undefined) stored.add(buffer);
   });
   return stored;
 }

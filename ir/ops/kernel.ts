@@ -9,7 +9,7 @@
  */
 
 import { type Dim, isDim } from "../dim.ts";
-import type { Attrs, Region, Value } from "../module.ts";
+import { type Attrs, inputsOfLaunch, type Region, type Value } from "../module.ts";
 import { type OpRecord, TypeFault } from "../op.ts";
 import { bufferType, type BufferType, type DType, indexType, printType, sameType, type ScalarType, scalarType, tensorType, type Type } from "../type.ts";
 import { given } from "./check.ts";
@@ -154,6 +154,18 @@ export const store: OpRecord<(buffer: Value, value: Value, indices: readonly Val
   },
 };
 
+/** buffer[indices] += value, as one step that nothing comes between: iterations may meet, and the order is open. */
+export const atomicAdd: OpRecord<(buffer: Value, value: Value, indices: readonly Value[]) => readonly Value[]> = {
+  doc: "buffer[indices] += value; iterations that run at once may add to one element, in any order",
+  operands: ["buffer", "value", "...indices"],
+  results: [],
+  infer: (operands, attrs, regions) => {
+    const [, value] = operands;
+    if (value?.kind === "scalar" && (value.lanes !== 1 || value.dtype === "bool")) throw new TypeFault("an atomic addition is of one number", [printType(value)]);
+    return store.infer(operands, attrs, regions);
+  },
+};
+
 /* ------------------------------------------------------------- vectors */
 
 export const splat: OpRecord<(x: Value, attrs: { readonly lanes: number }) => Value> = {
@@ -214,6 +226,8 @@ export interface LaunchAttrs extends Attrs {
   readonly callee: string;
   /** The ops that the kernel was made of, for people: "dot_general + add + max". */
   readonly summary?: string;
+  /** How many operands, the last ones, are not inputs: a result each, whose memory these results take over with what is in it. */
+  readonly continues?: number;
 }
 
 /** Runs a kernel function, whose parameters are the input buffers and then one buffer for each result. */
@@ -233,7 +247,8 @@ export const launch: OpRecord<(inputs: readonly Value[], attrs: LaunchAttrs) => 
         throw new TypeFault(`input ${i} of a launch must have the kernel's type`, [`${printType(input)} against ${buffer === undefined ? "nothing" : printType(buffer)}`]);
       }
     });
-    return buffers.slice(inputs.length);
+    // What results start from stands where the kernel has the results themselves.
+    return buffers.slice(inputsOfLaunch(inputs.length, attrs));
   },
 };
 

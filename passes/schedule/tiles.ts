@@ -13,9 +13,11 @@ import { packedType, packRight } from "./pack.ts";
 import { tileContraction } from "./tile-contraction.ts";
 
 export interface ScheduledKernel {
-  /** Kernels that run first; each makes one buffer, which is an input of the last, after its others. */
+  /** Kernels that run first; each makes one buffer, which is an input of the main one, after its others. */
   readonly preparations: readonly Func[];
   readonly main: Func;
+  /** Kernels that go on where the main one ends, over the same results. */
+  readonly continuations?: readonly Func[];
 }
 
 type ScheduleParts = (b: Builder, parts: ContractionParts, packed: Value | undefined) => void;

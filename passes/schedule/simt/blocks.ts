@@ -2,7 +2,7 @@
  * Schedule for targets whose lanes are threads: a kernel becomes a grid of blocks of threads.
  *
  * By what a kernel is: a contraction in tiles that a block holds in shared memory; rows by the lanes of a block;
- * anything else that is one space by a thread for each point; and a kernel with a body of its own in one block.
+ * anything else that is one space by a thread for each point; and a kernel with a body of its own as several.
  *
  * Needs: kernels as lower leaves them. Ensures: every kernel is one `for` of kind grid with its count of threads; in it
  * are phases (`for` of kind thread) and serial loops around them.
@@ -10,13 +10,12 @@
 
 import type { Func } from "../../../ir/module.ts";
 import type { ContractAttrs } from "../../../ir/ops/kernel.ts";
-import { rewriteFunction } from "../../../ir/rewrite.ts";
+import { rewriteFunction, withOuter } from "../../../ir/rewrite.ts";
 import type { Limits } from "../../limits.ts";
 import { outerSpace, partsOf } from "../contract.ts";
 import { withoutUnitAxes } from "../distribute.ts";
 import { isOneSpace } from "../serial.ts";
 import type { ScheduledKernel } from "../tiles.ts";
-import { withOuter } from "../../../ir/rewrite.ts";
 import { chooseBlockTile } from "./block-tile.ts";
 import { layoutRows } from "./layout.ts";
 import { scheduleMap } from "./map.ts";
@@ -25,7 +24,7 @@ import { isStaged, scheduleRows } from "./rows.ts";
 import { tileInBlocks } from "./tile-in-blocks.ts";
 
 export function scheduleBlocks(func: Func, limits: Limits): ScheduledKernel {
-  if (!isOneSpace(func)) return { preparations: [], main: schedulePhases(func, limits) };
+  if (!isOneSpace(func)) return schedulePhases(func, limits);
   const main = rewriteFunction(func, (b, op, _operands, rewriter) => {
     if (op.name === "contract") {
       const parts = partsOf(op.attrs as ContractAttrs, op.regions.map((region) => withOuter(region, rewriter.value)));

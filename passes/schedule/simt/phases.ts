@@ -1,46 +1,45 @@
 /**
- * A kernel with a body of its own (scatter), as the phases of one block: a space that may run in any order is shared by
- * its threads, and the rest is done by the first of them.
+ * A kernel with a body of its own (scatter), as kernels that run one after the other over the same results: nothing but
+ * the end of a kernel makes all blocks wait. A space that may run in any order is shared by threads; anything else is
+ * done by one.
  */
 
 import { type Builder, buildFunction } from "../../../ir/builder.ts";
-import { type Dim, mulDims } from "../../../ir/dim.ts";
+import type { Dim } from "../../../ir/dim.ts";
 import { at } from "../../../ir/expect.ts";
 import type { Func, Op } from "../../../ir/module.ts";
-import { delinearize } from "../../../ir/ops/indexing.ts";
 import { createRewriter, inlineRegion, withOuter } from "../../../ir/rewrite.ts";
 import { hasEffect } from "../../effects.ts";
 import type { Limits } from "../../limits.ts";
-import { serialLoop, when } from "../loops.ts";
 import { expandSerially } from "../serial.ts";
+import type { ScheduledKernel } from "../tiles.ts";
 import { workOf } from "../work.ts";
 import { blocks, phase } from "./block.ts";
+import { scheduleMap } from "./map.ts";
 
-export function schedulePhases(func: Func, { threads }: Limits): Func {
+export function schedulePhases(func: Func, limits: Limits): ScheduledKernel {
+  const effects = func.body.ops.filter(hasEffect);
+  const [main, ...continuations] = effects.map((effect, i) => kernelOf(func, effect, i === 0 ? func.name : `${func.name}_${i}`, limits));
+  if (main === undefined) throw new Error(`@${func.name} stores nothing`);
+  return { preparations: [], main, continuations };
+}
+
+/** The kernel that does one of the things that a body does, with all that is computed around them. */
+function kernelOf(func: Func, effect: Op, name: string, limits: Limits): Func {
   const parameters = func.body.parameters.map(({ type }, i) => ({ name: func.parameterNames[i] ?? `buffer${i}`, type }));
-  return buildFunction(func.name, parameters, (b, buffers) => {
-    blocks(b, 1, threads, workOf(func.body), () => {
-      inlineRegion(b, func.body, buffers, (_b, op, _operands, rewriter) => {
-        if (!hasEffect(op)) return undefined;
-        phaseOf(b, { ...op, operands: op.operands.map(rewriter.value), regions: op.regions.map((region) => withOuter(region, rewriter.value)) }, threads);
-        return [];
-      });
+  return buildFunction(name, parameters, (b, buffers) => {
+    const ops = func.body.ops.filter((op) => op === effect || !hasEffect(op));
+    return inlineRegion(b, { ...func.body, ops }, buffers, (_b, op, operands, rewriter) => {
+      if (op !== effect) return undefined;
+      schedule(b, { ...op, operands, regions: op.regions.map((region) => withOuter(region, rewriter.value)) }, limits);
+      return [];
     });
-    return [];
   });
 }
 
-function phaseOf(b: Builder, op: Op, threads: number): void {
-  phase(b, threads, (thread) => {
-    if (op.name === "parallel") {
-      const extents = op.attrs["extents"] as readonly Dim[];
-      serialLoop(b, thread, b.index(mulDims(1, ...extents)), threads, [], (point) =>
-        (inlineRegion(b, at(op.regions, 0), delinearize(b, point, extents), expandSerially), []));
-      return;
-    }
-    when(b, b.eq(thread, b.index(0)), () => {
-      const rewriter = createRewriter(b, expandSerially);
-      rewriter.inline({ parameters: [], ops: [op], yields: [] }, []);
-    });
+function schedule(b: Builder, op: Op, limits: Limits): void {
+  if (op.name === "parallel") return scheduleMap(b, { extents: op.attrs["extents"] as readonly Dim[], body: at(op.regions, 0) }, limits);
+  blocks(b, 1, 1, workOf({ parameters: [], ops: [op], yields: [] }), () => {
+    phase(b, 1, () => createRewriter(b, expandSerially).inline({ parameters: [], ops: [op], yields: [] }, []));
   });
 }
