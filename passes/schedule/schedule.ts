@@ -53,7 +53,7 @@ function relaunch(func: Func, scheduled: ReadonlyMap<string, PrunedKernels>, fin
       };
       return b.launch([...inputs.map((input) => given[input] ?? missing(kernel, input)), ...before], attrs);
     };
-    const prepared = kernels.preparations.flatMap((preparation) => launch(preparation, operands, "pack for "));
+    const prepared = kernels.preparations.flatMap((preparation) => launch(preparation, operands, "prepare "));
     const results = launch(kernels.main, [...operands, ...prepared], "");
     return kernels.continuations.reduce((before, kernel) => launch(kernel, operands, "", before), results);
   }, find);

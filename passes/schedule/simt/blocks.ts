@@ -1,7 +1,7 @@
 /**
  * Schedule for targets whose lanes are threads: a kernel becomes a grid of blocks of threads.
  *
- * By what a kernel is: a contraction in tiles that a block holds in shared memory; rows by the lanes of a block;
+ * By what a kernel is: a long sum of few results in two kernels; a contraction in tiles that a block holds in shared memory; rows by the lanes of a block;
  * anything else that is one space by a thread for each point; and a kernel with a body of its own as several.
  *
  * Needs: kernels as lower leaves them. Ensures: every kernel is one `for` of kind grid with its count of threads; in it
@@ -21,11 +21,18 @@ import { layoutRows } from "./layout.ts";
 import { scheduleMap } from "./map.ts";
 import { schedulePhases } from "./phases.ts";
 import { isStaged, scheduleRows } from "./rows.ts";
+import { splitSum } from "./split.ts";
 import { tileInBlocks } from "./tile-in-blocks.ts";
 
 export function scheduleBlocks(func: Func, limits: Limits): ScheduledKernel {
   if (!isOneSpace(func)) return schedulePhases(func, limits);
-  const main = rewriteFunction(func, (b, op, _operands, rewriter) => {
+  const split = splitSum(func);
+  if (split === undefined) return { preparations: [], main: scheduleSpace(func, limits) };
+  return { preparations: [scheduleSpace(split.preparation, limits)], main: scheduleSpace(split.main, limits) };
+}
+
+function scheduleSpace(func: Func, limits: Limits): Func {
+  return rewriteFunction(func, (b, op, _operands, rewriter) => {
     if (op.name === "contract") {
       const parts = partsOf(op.attrs as ContractAttrs, op.regions.map((region) => withOuter(region, rewriter.value)));
       const tile = chooseBlockTile(parts, limits);
@@ -39,5 +46,4 @@ export function scheduleBlocks(func: Func, limits: Limits): ScheduledKernel {
     else scheduleMap(b, space, limits);
     return [];
   });
-  return { preparations: [], main };
 }
