@@ -10,7 +10,7 @@ import type { Device, DeviceBuffer, DeviceModule, MemoryUse, ProgramSource } fro
 import { DeviceError, OutOfMemoryError, PackageError, RunError } from "./errors.ts";
 import type { DTypeName } from "./program.ts";
 import { deviceBytes, toDevice, toHost } from "./webgpu-elements.ts";
-import { Faults } from "./webgpu-faults.ts";
+import { Faults, wordsOf } from "./webgpu-faults.ts";
 import { bufferUsage, failureOf, mapForReading, type Storage, WebGpuMemory } from "./webgpu-memory.ts";
 import { compilePipelines } from "./webgpu-module.ts";
 import { RunQueue } from "./webgpu-queue.ts";
@@ -95,7 +95,6 @@ function isSoftware(adapter: GPUAdapter): boolean {
 }
 
 export class WebGpuDevice implements Device {
-  readonly name = "webgpu";
   readonly kind = "webgpu";
   /** Temporaries have buffers of their own; offsets in an arena are of no use. */
   readonly alignment = 4;
@@ -115,6 +114,11 @@ export class WebGpuDevice implements Device {
     this.features = new Set(optionalFeatures.filter((feature) => device.features.has(feature)));
     this.#faults = new Faults(device, description);
     this.#memory = new WebGpuMemory(device, this.#faults, description, cacheBytes);
+  }
+
+  /** One that was lost is no longer the one that programs run on. */
+  get name(): string {
+    return this.#faults.isLost ? "webgpu (lost)" : "webgpu";
   }
 
   /** Resolves when the device is lost, with the error that everything on it answers with from then on. */
@@ -183,7 +187,7 @@ export class WebGpuDevice implements Device {
       ["validation"],
       () => this.#device.queue.writeBuffer(storage.block.buffer, 0, elements),
       ([error]) => {
-        if (error !== undefined) storage.failure = storage.block.failure ?? new RunError(`${elements.length} bytes could not be written to webgpu (${this.description}): ${error.message.trim()}`);
+        if (error !== undefined) storage.failure = storage.block.failure ?? new RunError(`${elements.length} bytes could not be written to webgpu (${this.description}): ${wordsOf(error)}`);
       },
     );
     return storage;
@@ -192,23 +196,24 @@ export class WebGpuDevice implements Device {
   async #fill(host: ArrayBuffer, storage: Storage, dtype: DTypeName): Promise<void> {
     const size = deviceBytes(host.byteLength, dtype);
     const errors: GPUError[] = [];
-    const staging = this.#faults.guard(
+    // Asked for inside the guard: mapping what could not be had is an error like any other.
+    const { staging, mapped } = this.#faults.guard(
       ["out-of-memory", "validation"],
       () => {
-        const buffer = this.#device.createBuffer({ size, usage: bufferUsage.mapRead | bufferUsage.copyDestination });
+        const staging = this.#device.createBuffer({ size, usage: bufferUsage.mapRead | bufferUsage.copyDestination });
         const encoder = this.#device.createCommandEncoder();
-        encoder.copyBufferToBuffer(storage.block.buffer, 0, buffer, 0, size);
+        encoder.copyBufferToBuffer(storage.block.buffer, 0, staging, 0, size);
         this.#device.queue.submit([encoder.finish()]);
-        return buffer;
+        return { staging, mapped: staging.mapAsync(mapForReading) };
       },
       (found) => errors.push(...found),
     );
     this.#memory.release(storage);
     try {
-      await this.#faults.orLost(Promise.all([staging.mapAsync(mapForReading, 0, size), this.#faults.settled()]));
+      await this.#faults.orLost(Promise.all([mapped, this.#faults.settled()]));
       const failure = failureOf(storage);
       if (failure !== undefined) throw failure;
-      toHost(staging.getMappedRange(0, size), host, dtype);
+      toHost(staging.getMappedRange(), host, dtype);
       staging.unmap();
     } catch (error) {
       throw await this.#readFailure(error, storage, errors);
@@ -224,8 +229,7 @@ export class WebGpuDevice implements Device {
     await this.#faults.settled();
     const failure = failureOf(storage);
     if (failure !== undefined || error instanceof DeviceError) return failure ?? error;
-    const said = [...errors, error].map((one) => (one instanceof Error || (typeof one === "object" && one !== null && "message" in one) ? String(one.message).trim() : String(one)));
-    const text = `reading from webgpu (${this.description}) failed: ${said[0]}`;
+    const text = `reading from webgpu (${this.description}) failed: ${wordsOf(errors[0] ?? error)}`;
     return errors.some(({ constructor: { name } }) => name === "GPUOutOfMemoryError") ? new OutOfMemoryError(`out of memory: ${text}`, { cause: error }) : new RunError(text, { cause: error });
   }
 }

@@ -7,6 +7,12 @@
 
 import { DeviceError } from "./errors.ts";
 
+/** The words of an error, without the lines of Dawn's own source that some end with. */
+export function wordsOf(error: unknown): string {
+  const text = typeof error === "object" && error !== null && "message" in error ? String(error.message) : String(error);
+  return text.split("\n").filter((line) => !/^\s+at /.test(line)).join("\n").trim();
+}
+
 export class Faults {
   readonly #device: GPUDevice;
   readonly #waiting = new Set<(error: DeviceError) => void>();

@@ -11,7 +11,7 @@ import { DeviceError, OutOfMemoryError, PackageError, RunError } from "./errors.
 import { instructions, type Plan } from "./plan.ts";
 import type { DTypeName, KernelSpec, Program } from "./program.ts";
 import { deviceBytes } from "./webgpu-elements.ts";
-import type { Faults } from "./webgpu-faults.ts";
+import { type Faults, wordsOf } from "./webgpu-faults.ts";
 import { bufferUsage, failureOf, mapForReading, type Storage, type WebGpuMemory } from "./webgpu-memory.ts";
 import type { Pipeline, Pipelines } from "./webgpu-module.ts";
 import type { RunQueue } from "./webgpu-queue.ts";
@@ -244,7 +244,7 @@ class PlannedRun implements PreparedPlan {
     for (let branch: Branch | undefined = first; branch !== undefined;) {
       let isTrue = false;
       try {
-        await faults.orLost(branch.staging.mapAsync(mapForReading));
+        await faults.orLost(branch.mapped);
         await faults.settled();
         isTrue = new Uint32Array(branch.staging.getMappedRange())[0] !== 0;
       } catch (error) {
@@ -276,9 +276,9 @@ class PlannedRun implements PreparedPlan {
     const { device } = this.#target;
     const encoder = device.createCommandEncoder({ label: this.#name });
     const stop = this.#encode(run, encoder);
-    const branch = stop === undefined ? undefined : { staging: this.#copyCondition(run, encoder, stop.condition), otherwise: stop.otherwise };
+    const staging = stop === undefined ? undefined : this.#copyCondition(run, encoder, stop.condition);
     device.queue.submit([encoder.finish()]);
-    return branch;
+    return stop === undefined || staging === undefined ? undefined : { staging, mapped: staging.mapAsync(mapForReading), otherwise: stop.otherwise };
   }
 
   #encode(run: Run, encoder: GPUCommandEncoder): (Operation & { readonly kind: "branch" }) | undefined {
@@ -326,7 +326,7 @@ class PlannedRun implements PreparedPlan {
   /** What a submission came to: its own error, or that of the memory or of the runs it relied on. */
   #settle(run: Run, error: GPUError | undefined): void {
     run.failure ??= run.storages.map(failureOf).find((failure) => failure !== undefined);
-    if (error !== undefined) run.failure ??= new RunError(`${this.#name}: the run failed on webgpu (${this.#target.description}): ${error.message.trim()}`);
+    if (error !== undefined) run.failure ??= new RunError(`${this.#name}: the run failed on webgpu (${this.#target.description}): ${wordsOf(error)}`);
     if (run.failure !== undefined) this.#fail(run, run.failure);
   }
 
@@ -343,7 +343,9 @@ class PlannedRun implements PreparedPlan {
 }
 
 interface Branch {
+  /** Holds the condition, once it is mapped. */
   readonly staging: GPUBuffer;
+  readonly mapped: Promise<void>;
   readonly otherwise: number;
 }
 
