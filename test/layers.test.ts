@@ -34,6 +34,7 @@ const rooms: Readonly<Record<string, Room>> = {
 const privileges: Readonly<Record<string, (file: string) => boolean>> = {
   "ts-morph": (file) => file.startsWith("compiler/frontend/"),
   "tsdlc-native": (file) => file === "runtime/addon.ts",
+  webgpu: (file) => file === "runtime/webgpu-node.ts",
 };
 
 interface Import {
@@ -73,6 +74,24 @@ describe("layers", () => {
       membersOf(source).filter(({ name }) => forbidden.test(name)).map(({ name, line }) => `${path}:${line} uses ${name}`),
     );
     assert.deepEqual(faults, []);
+  });
+
+  it("gives a browser nothing of Node", () => {
+    const { browser } = JSON.parse(readFileSync(join(root, "runtime/package.json"), "utf8")) as { browser: Readonly<Record<string, false>> };
+    const replaced = new Set(Object.keys(browser).map((name) => name.replace("./dist/", "runtime/").replace(".js", ".ts")));
+    const reached = new Set<string>();
+    // As a bundler for browsers does: dynamic imports too, and not what package.json replaces by nothing.
+    const follow = (path: string): readonly string[] => {
+      if (reached.has(path) || replaced.has(path)) return [];
+      reached.add(path);
+      const source = files.find((file) => file.path === path)?.source;
+      assert.ok(source, `no file ${path}`);
+      return importsOf(source).filter(({ typeOnly }) => !typeOnly).flatMap(({ specifier, line }) =>
+        specifier.startsWith(".") ? follow(relative(root, resolve(root, dirname(path), specifier)).split(sep).join("/")) : [`${path}:${line} imports ${specifier}`],
+      );
+    };
+    assert.deepEqual(follow("runtime/index.ts"), []);
+    assert.ok(reached.has("runtime/webgpu-device.ts"));
   });
 
   it("finds what is forbidden however it is spelled", () => {
