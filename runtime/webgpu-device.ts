@@ -76,10 +76,13 @@ export async function createWebGpuDevice({ gpu, advice, keepSource }: WebGpuHost
   const adapter = await gpu.requestAdapter(preference);
   if (adapter === null) throw new DeviceError(`the device webgpu is not there: WebGPU found no adapter: ${advice}`);
   const { maxBufferSize, maxStorageBufferBindingSize } = adapter.limits;
-  const device = await adapter.requestDevice({
+  const request = adapter.requestDevice({
     requiredFeatures: optionalFeatures.filter((feature) => adapter.features.has(feature)),
     // All other limits stay what every adapter has, so that a kernel that runs here runs elsewhere.
     requiredLimits: { maxBufferSize, maxStorageBufferBindingSize },
+  });
+  const device = await request.catch((error: unknown) => {
+    throw new DeviceError(`the device webgpu (${describe(adapter)}) does not open: ${wordsOf(error)}`, { cause: error });
   });
   return new WebGpuDevice(device, describe(adapter), keepSource, options.cacheBytes ?? 2 ** 30);
 }

@@ -151,7 +151,8 @@ describe("runtime: memory on webgpu", () => {
     assert.equal(outcome.stdout.trim(), `${101 * one} ${one}`);
   });
 
-  it("lets a process end by itself, with its runs done or not, its device collected or not", () => {
+  it("lets a process end by itself, with its runs done or not, its device collected or not", function () {
+    this.timeout(120_000);
     const ends: readonly (readonly [script: string, status: number, said: string])[] = [
       ["console.log((await add(x, x).data())[5]);", 0, "2"],
       ["for (let i = 0; i < 50; i++) add(x, x);", 0, ""],
