@@ -18,9 +18,9 @@ import { cacheOption } from "../../runtime/options.ts";
 const execute = promisify(execFile);
 
 const here = import.meta.dirname;
-const flags = ["-std=c++20", "-O2", "-g", "-Wall", "-Wextra", "-Werror", "-fPIC", "-fvisibility=hidden"];
-/** Red zones between shared variables too, which are a section of their own. */
-const sanitizer = ["-fsanitize=address", "-fsanitize-sections=cuda_shared", "-fno-omit-frame-pointer"];
+const flags = ["-std=c++20", "-O2", "-Wall", "-Wextra", "-Werror", "-fPIC", "-fvisibility=hidden"];
+/** Images are instrumented, with red zones between shared variables too, which are a section of their own. */
+const instrumented = ["-DTSDLC_SANITIZE", "-fsanitize=address", "-fsanitize-sections=cuda_shared", "-fno-omit-frame-pointer", "-g"];
 
 export interface StandIn {
   readonly folder: string;
@@ -80,7 +80,9 @@ export function buildStandIn({ sanitize = false }: Build = {}): Promise<StandIn>
 
 async function build(sanitize: boolean): Promise<StandIn> {
   const sources = await sourcesIn("emulator", "stand-in", ".");
-  const all = sanitize ? [...flags, ...sanitizer] : flags;
+  // Only images need instrumentation; what loads them needs AddressSanitizer's runtime, and to tell it of fibers.
+  const all = sanitize ? [...flags, "-DTSDLC_SANITIZE"] : flags;
+  const link = sanitize ? ["-fsanitize=address"] : [];
   const folder = join(await cacheFolder("cuda-stand-in"), await hashOf(all, sources));
   const made: StandIn = { folder, libcuda: join(folder, "libcuda.so.1"), libnvrtc: join(folder, "libnvrtc.so.13"), shell: join(folder, "driver-shell") };
   if (existsSync(folder)) return made;
@@ -93,9 +95,9 @@ async function build(sanitize: boolean): Promise<StandIn> {
     await inTurns(libraries.map((path) => () => gxx([...all, "-c", join(here, path), "-o", object(path), `-DEMULATOR_FOLDER="${join(here, "emulator")}"`])));
     const forNvrtc = (path: string): boolean => path.startsWith("stand-in/nvrtc");
     await inTurns([
-      () => gxx([...all, "-shared", "-Wl,-soname,libcuda.so.1", ...libraries.filter((path) => !forNvrtc(path)).map(object), "-o", join(aside, "libcuda.so.1"), "-ldl", "-lpthread"]),
-      () => gxx([...all, "-shared", "-Wl,-soname,libnvrtc.so.13", ...libraries.filter(forNvrtc).map(object), "-o", join(aside, "libnvrtc.so.13")]),
-      () => gxx([...all, join(here, "driver-shell.cc"), "-o", join(aside, "driver-shell"), "-ldl"]),
+      () => gxx([...link, "-shared", "-Wl,-soname,libcuda.so.1", ...libraries.filter((path) => !forNvrtc(path)).map(object), "-o", join(aside, "libcuda.so.1"), "-ldl", "-lpthread"]),
+      () => gxx([...link, "-shared", "-Wl,-soname,libnvrtc.so.13", ...libraries.filter(forNvrtc).map(object), "-o", join(aside, "libnvrtc.so.13")]),
+      () => gxx([...all, ...link, join(here, "driver-shell.cc"), "-o", join(aside, "driver-shell"), "-ldl"]),
     ]);
     await Promise.all(libraries.map((path) => rm(object(path))));
     // Another process may have been faster: then its folder is as good.
@@ -143,7 +145,7 @@ async function compileInto(base: string, path: string, text: string, architectur
   const source = `${base}.cu`, aside = `${path}.${randomUUID()}`;
   await writeFile(source, text);
   try {
-    await execute("sh", [join(here, "emulator", "compile-kernels.sh"), source, aside, architecture, ...(sanitize ? sanitizer : [])], { maxBuffer: 1 << 24 });
+    await execute("sh", [join(here, "emulator", "compile-kernels.sh"), source, aside, architecture, ...(sanitize ? instrumented : [])], { maxBuffer: 1 << 24 });
     await rename(aside, path);
   } finally {
     await rm(aside, { force: true });

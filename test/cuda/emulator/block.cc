@@ -7,7 +7,7 @@
 #include <map>
 #include <new>
 
-#ifdef __SANITIZE_ADDRESS__
+#ifdef TSDLC_SANITIZE
 #include <sanitizer/asan_interface.h>
 #endif
 
@@ -80,7 +80,7 @@ void Block::begin(Index3 index) {
   const Index3 shape = launch_.block;
   for (unsigned number = 0; number < threads_; number++) {
     char* stack = stacks_.of(number);
-#ifdef __SANITIZE_ADDRESS__
+#ifdef TSDLC_SANITIZE
     // A block that was stopped left its frames behind, and their red zones.
     __asan_unpoison_memory_region(stack, stackBytes);
 #endif
@@ -238,8 +238,8 @@ bool Block::isShared(const void* address, size_t bytes) const {
   return within(launch_.image.sharedBegin, launch_.image.sharedEnd) || within(dynamicBegin_, dynamicBegin_ + launch_.dynamicSharedBytes);
 }
 
-/// AddressSanitizer puts red zones between shared variables; only here may they be written.
-__attribute__((no_sanitize("address"))) void Block::poisonShared() {
+void Block::poisonShared() {
+  // Not memset, which AddressSanitizer watches: it put red zones between the variables.
   for (volatile char* at = launch_.image.sharedBegin; at < launch_.image.sharedEnd; at++) *at = char(poison);
   if (dynamicBegin_ != nullptr) memset(dynamicBegin_, poison, launch_.dynamicSharedBytes);
 }

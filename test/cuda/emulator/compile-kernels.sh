@@ -4,7 +4,7 @@
 #   compile-kernels.sh kernels.cu image.so architecture [more flags of the compiler]
 #
 # The architecture is "any" or that of a real cubin ("sm_90a"): the stand-in for the driver then loads it where the real
-# one would. "compute_80" gives text that starts as PTX does and holds the shared object in comments.
+# one would. "compute_80" gives a stand-in for PTX (wrap-as-ptx.sh).
 #
 # The text is compiled as it is, behind cuda-on-cpu.h. After it comes a table of its kernels, for which only their names
 # and launch bounds are read from the text.
@@ -49,12 +49,6 @@ ${CXX:-g++} -std=c++20 -O2 -ffp-contract=off -shared -fPIC -fvisibility=hidden -
   -DTSDLC_EMULATED -I "$here" -include cuda-on-cpu.h "$@" "$work/kernels.cc" -o "$work/image.so" -lm
 
 case "$architecture" in
-  compute_*)
-    {
-      printf '.version 9.0\n.target sm_%s\n.address_size 64\n' "${architecture#compute_}"
-      od -An -v -tx1 -w32 "$work/image.so" | tr -d ' ' | sed 's:^:// :'
-    } >"$work/image.ptx"
-    mv "$work/image.ptx" "$image" ;;
-  *)
-    mv "$work/image.so" "$image" ;;
+  compute_*) sh "$here/wrap-as-ptx.sh" "$work/image.so" "$image" "$architecture" ;;
+  *) mv "$work/image.so" "$image" ;;
 esac

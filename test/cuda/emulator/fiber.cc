@@ -2,7 +2,7 @@
 
 #include <stdint.h>
 
-#ifdef __SANITIZE_ADDRESS__
+#ifdef TSDLC_SANITIZE
 #include <sanitizer/asan_interface.h>
 #include <sanitizer/common_interface_defs.h>
 #endif
@@ -70,7 +70,7 @@ void Fiber::prepare(void* stack, size_t bytes, void (*entry)()) {
 }
 
 void Fiber::arrived() {
-#ifdef __SANITIZE_ADDRESS__
+#ifdef TSDLC_SANITIZE
   Fiber* from = previous;
   const void* stack;
   size_t bytes;
@@ -85,7 +85,7 @@ void Fiber::arrived() {
 
 void Fiber::turn(Fiber& from, Fiber& to) {
   previous = &from;
-#ifdef __SANITIZE_ADDRESS__
+#ifdef TSDLC_SANITIZE
   __sanitizer_start_switch_fiber(&from.fakeStack_, to.stack_, to.bytes_);
 #endif
 #if defined(__x86_64__)
@@ -93,14 +93,14 @@ void Fiber::turn(Fiber& from, Fiber& to) {
 #else
   swapcontext(&from.context_, &to.context_);
 #endif
-#ifdef __SANITIZE_ADDRESS__
+#ifdef TSDLC_SANITIZE
   __sanitizer_finish_switch_fiber(from.fakeStack_, nullptr, nullptr);
 #endif
 }
 
 void Fiber::lastTurn(Fiber& from, Fiber& to) {
   previous = &from;
-#ifdef __SANITIZE_ADDRESS__
+#ifdef TSDLC_SANITIZE
   __sanitizer_start_switch_fiber(nullptr, to.stack_, to.bytes_);
 #endif
 #if defined(__x86_64__)

@@ -53,7 +53,7 @@ struct Thread {
   unsigned lane() const { return number % warpSize; }
 };
 
-#ifdef __SANITIZE_ADDRESS__
+#ifdef TSDLC_SANITIZE
 constexpr uintptr_t stackBytes = 256 * 1024;  // red zones make frames larger
 #else
 constexpr uintptr_t stackBytes = 64 * 1024;

@@ -84,7 +84,10 @@ void* open(const void* code, size_t bytes, std::string& reason) {
   } else {
     reason = "it cannot be written to memory";
   }
+#ifndef TSDLC_SANITIZE
+  // AddressSanitizer reads lines of the source from it when it reports a fault.
   if (file >= 0) close(file);
+#endif
   return library;
 }
 

@@ -16,7 +16,7 @@ namespace {
 constexpr size_t alignment = 512;
 constexpr int poisonByte = 0xff;
 constexpr char guardByte = 0x5a;
-#ifdef __SANITIZE_ADDRESS__
+#ifdef TSDLC_SANITIZE
 constexpr size_t guardBytes = 0;
 constexpr size_t quarantineBytes = 0;
 #else
