@@ -72,4 +72,5 @@ unpack_driver() (
 
 cross_compiler
 lavapipe
+sh "$(dirname "$0")/cuda/setup.sh"
 exit 0
