@@ -27,10 +27,10 @@ export interface MemoryUse {
 }
 
 export interface Device {
-  /** Unique among open devices: "cpu". */
+  /** Unique among open devices: "cpu", "cuda:0". */
   readonly name: string;
   readonly kind: "cpu" | "cuda" | "webgpu";
-  /** What `Tier.requires` may ask for: "avx2", "avx512f", "neon". */
+  /** What `Tier.requires` may ask for: "avx2", "avx512f", "neon"; architectures of CUDA. */
   readonly features: ReadonlySet<string>;
   /** Offsets of temporaries in an arena are multiples of this many bytes. */
   readonly alignment: number;
@@ -105,17 +105,18 @@ export function isSharedDonation(error: unknown): error is SharedDonation {
  * the named one is not; there is no fallback from a name.
  */
 export async function device(name: string | undefined = deviceOption()): Promise<Device> {
+  const gpu = /^cuda(?::(\d{1,4}))?$/.exec(name ?? "");
+  if (gpu !== null) return (await import("./cuda-device.ts")).cudaDevice(Number(gpu[1] ?? 0));
   switch (name) {
     case undefined:
     case "cpu":
       return (await import("./cpu-device.ts")).cpuDevice();
-    case "cuda":
     case "webgpu":
       throw new DeviceError(
-        `the device ${name} is not there: this version of tsdlc-runtime runs on the cpu; ask for "cpu", or for no device (TSDLC_DEVICE unset)`,
+        `the device ${name} is not there: this version of tsdlc-runtime runs on cpu and cuda; ask for one of them, or for no device (TSDLC_DEVICE unset)`,
       );
     default:
-      throw new DeviceError(`there is no device "${name}": the names are cpu, cuda and webgpu`);
+      throw new DeviceError(`there is no device "${name}": the names are cpu, cuda (or cuda:1 and so on) and webgpu`);
   }
 }
 
