@@ -11,6 +11,33 @@ export interface OnnxGraph {
   readonly output: { readonly name: string; readonly shape: readonly number[] };
 }
 
+/** The operations that tables share with more than one peer. */
+export const onnxOperations = {
+  matmul: { nodes: [{ op: "MatMul", inputs: ["a", "b"], output: "y" }] },
+  /** tanh(2x + 1) * x */
+  chain: {
+    scalars: { two: 2, one: 1 },
+    nodes: [
+      { op: "Mul", inputs: ["x", "two"], output: "doubled" },
+      { op: "Add", inputs: ["doubled", "one"], output: "shifted" },
+      { op: "Tanh", inputs: ["shifted"], output: "squashed" },
+      { op: "Mul", inputs: ["squashed", "x"], output: "y" },
+    ],
+  },
+  /** Along the last axis. */
+  softmax: { nodes: [{ op: "Softmax", inputs: ["x"], output: "y" }] },
+} as const;
+
+/** An operation on inputs of these shapes: a and b of a product, x of anything else. */
+export function operationGraph(operation: keyof typeof onnxOperations, [first = [], second = []]: readonly (readonly number[])[]): OnnxGraph {
+  const isProduct = operation === "matmul";
+  return {
+    ...onnxOperations[operation],
+    inputs: isProduct ? { a: first, b: second } : { x: first },
+    output: { name: "y", shape: isProduct ? [first[0] ?? 0, second[1] ?? 0] : first },
+  };
+}
+
 interface Protobuf {
   loadSync(path: string): { lookupType(name: string): ProtobufType };
 }
