@@ -3,6 +3,8 @@
 # where that is possible (root on Debian or Ubuntu), else named; tests that need it are then skipped, with the reason.
 set -u
 
+sh "$(dirname "$0")/cuda/setup.sh"
+
 compiler=aarch64-linux-gnu-gcc
 packages="gcc-aarch64-linux-gnu libc6-dev-arm64-cross"
 

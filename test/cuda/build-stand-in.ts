@@ -26,8 +26,12 @@ export interface StandIn {
   readonly folder: string;
   readonly libcuda: string;
   readonly libnvrtc: string;
+  /** A driver of before CUDA 12: the same without the functions of libraries. Its version is a setting. */
+  readonly oldLibcuda: string;
   /** The command line for a driver: driver-shell.cc. */
   readonly shell: string;
+  /** The command line for NVRTC: nvrtc-shell.cc. */
+  readonly nvrtcShell: string;
 }
 
 export interface Build {
@@ -84,7 +88,14 @@ async function build(sanitize: boolean): Promise<StandIn> {
   const all = sanitize ? [...flags, "-DTSDLC_SANITIZE"] : flags;
   const link = sanitize ? ["-fsanitize=address"] : [];
   const folder = join(await cacheFolder("cuda-stand-in"), await hashOf(all, sources));
-  const made: StandIn = { folder, libcuda: join(folder, "libcuda.so.1"), libnvrtc: join(folder, "libnvrtc.so.13"), shell: join(folder, "driver-shell") };
+  const made: StandIn = {
+    folder,
+    libcuda: join(folder, "libcuda.so.1"),
+    libnvrtc: join(folder, "libnvrtc.so.13"),
+    oldLibcuda: join(folder, "old", "libcuda.so.1"),
+    shell: join(folder, "driver-shell"),
+    nvrtcShell: join(folder, "nvrtc-shell"),
+  };
   if (existsSync(folder)) return made;
 
   const aside = `${folder}.${randomUUID()}`;
@@ -94,10 +105,18 @@ async function build(sanitize: boolean): Promise<StandIn> {
     const object = (path: string): string => join(aside, `${path.replaceAll("/", "-")}.o`);
     await inTurns(libraries.map((path) => () => gxx([...all, "-c", join(here, path), "-o", object(path), `-DEMULATOR_FOLDER="${join(here, "emulator")}"`])));
     const forNvrtc = (path: string): boolean => path.startsWith("stand-in/nvrtc");
+    const driver = libraries.filter((path) => !forNvrtc(path)).map(object);
+    const linkDriver = (output: string, ...more: readonly string[]): Promise<void> =>
+      gxx([...link, "-shared", "-Wl,-soname,libcuda.so.1", ...driver, ...more, "-o", join(aside, output), "-ldl", "-lpthread"]);
+    const old = join(aside, "old", "version-script");
+    await mkdir(join(aside, "old"));
+    await writeFile(old, "{ local: cuLibrary*; cuKernel*; };\n");
     await inTurns([
-      () => gxx([...link, "-shared", "-Wl,-soname,libcuda.so.1", ...libraries.filter((path) => !forNvrtc(path)).map(object), "-o", join(aside, "libcuda.so.1"), "-ldl", "-lpthread"]),
+      () => linkDriver("libcuda.so.1"),
+      () => linkDriver("old/libcuda.so.1", `-Wl,--version-script=${old}`),
       () => gxx([...link, "-shared", "-Wl,-soname,libnvrtc.so.13", ...libraries.filter(forNvrtc).map(object), "-o", join(aside, "libnvrtc.so.13")]),
       () => gxx([...all, ...link, join(here, "driver-shell.cc"), "-o", join(aside, "driver-shell"), "-ldl"]),
+      () => gxx([...all, ...link, join(here, "nvrtc-shell.cc"), "-o", join(aside, "nvrtc-shell"), "-ldl"]),
     ]);
     await Promise.all(libraries.map((path) => rm(object(path))));
     // Another process may have been faster: then its folder is as good.

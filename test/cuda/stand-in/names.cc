@@ -18,20 +18,28 @@
   each(CUDA_ERROR_INVALID_CONTEXT, "invalid device context")       \
   each(CUDA_ERROR_NO_BINARY_FOR_GPU, "no kernel image is available for execution on the device") \
   each(CUDA_ERROR_ECC_UNCORRECTABLE, "uncorrectable ECC error encountered") \
+  each(CUDA_ERROR_NVLINK_UNCORRECTABLE, "uncorrectable NVLink error detected during the execution") \
   each(CUDA_ERROR_INVALID_PTX, "a PTX JIT compilation failed")     \
   each(CUDA_ERROR_JIT_COMPILER_NOT_FOUND, "PTX JIT compiler library not found") \
   each(CUDA_ERROR_UNSUPPORTED_PTX_VERSION, "the provided PTX was compiled with an unsupported toolchain.") \
+  each(CUDA_ERROR_CONTAINED, "a contained error occurred") \
   each(CUDA_ERROR_INVALID_HANDLE, "invalid resource handle")       \
   each(CUDA_ERROR_NOT_FOUND, "named symbol not found")             \
   each(CUDA_ERROR_NOT_READY, "device not ready")                   \
   each(CUDA_ERROR_ILLEGAL_ADDRESS, "an illegal memory access was encountered") \
   each(CUDA_ERROR_LAUNCH_OUT_OF_RESOURCES, "too many resources requested for launch") \
   each(CUDA_ERROR_LAUNCH_TIMEOUT, "the launch timed out and was terminated") \
+  each(CUDA_ERROR_CONTEXT_IS_DESTROYED, "context is destroyed") \
+  each(CUDA_ERROR_ASSERT, "device-side assert triggered") \
   each(CUDA_ERROR_HOST_MEMORY_ALREADY_REGISTERED, "part or all of the requested memory range is already mapped") \
   each(CUDA_ERROR_HOST_MEMORY_NOT_REGISTERED, "pointer does not correspond to a registered memory region") \
+  each(CUDA_ERROR_HARDWARE_STACK_ERROR, "hardware stack error") \
   each(CUDA_ERROR_ILLEGAL_INSTRUCTION, "an illegal instruction was encountered") \
   each(CUDA_ERROR_MISALIGNED_ADDRESS, "misaligned address")        \
+  each(CUDA_ERROR_INVALID_ADDRESS_SPACE, "operation not supported on global/shared address space") \
+  each(CUDA_ERROR_INVALID_PC, "invalid program counter") \
   each(CUDA_ERROR_LAUNCH_FAILED, "unspecified launch failure")     \
+  each(CUDA_ERROR_TENSOR_MEMORY_LEAK, "tensor memory not completely freed") \
   each(CUDA_ERROR_NOT_PERMITTED, "operation not permitted")        \
   each(CUDA_ERROR_NOT_SUPPORTED, "operation not supported")        \
   each(CUDA_ERROR_SYSTEM_DRIVER_MISMATCH, "system has unsupported display driver / cuda driver combination") \
