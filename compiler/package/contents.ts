@@ -5,7 +5,7 @@
 
 import type { Signature } from "../../ir/signature.ts";
 import type { Compilation, CompiledTier } from "../../lib/compile.ts";
-import { type PackageManifest, programFormat, programVersion } from "tsdlc-runtime/program";
+import { type PackageManifest, programFormat, programVersion, type Tier } from "tsdlc-runtime/program";
 import { docComment, functionDoc, printDeclarations } from "./declarations.ts";
 
 export interface PackageIdentity {
@@ -24,24 +24,38 @@ export interface PackageFile {
   readonly data: string | Uint8Array;
 }
 
-/** Everything but the machine code of the kernels. */
+/** A compiled form of a tier's source: "sm_90a" or "compute_80" (runtime/device.ts). */
+export interface PackageImage {
+  readonly tier: string;
+  readonly architecture: string;
+  readonly data: Uint8Array;
+}
+
+/** Everything but the machine code of the CPU's kernels. */
 export function packageFiles(
   identity: PackageIdentity,
   signatures: readonly Signature[],
   compilation: Compilation,
+  images: readonly PackageImage[] = [],
 ): readonly PackageFile[] {
   const title = `${identity.name}: built by tsdlc ${identity.compilerVersion} from ${identity.sources.join(", ")}.`;
   return [
     { path: "package.json", data: printPackageJson(identity) },
     { path: "index.js", data: printEntry(signatures, title) },
     { path: "index.d.ts", data: printDeclarations(signatures, title) },
-    { path: "program.json", data: printManifest(identity, signatures, compilation) },
+    { path: "program.json", data: printManifest(identity, signatures, compilation, images) },
     ...(compilation.constants === undefined ? [] : [{ path: constantsPath, data: compilation.constants }]),
     ...compilation.tiers.map((tier) => ({ path: sourcePath(tier), data: tier.source })),
+    ...images.map((image) => ({ path: imagePath(image), data: image.data })),
   ];
 }
 
 const constantsPath = "constants.bin";
+
+function imagesOf({ name }: CompiledTier, images: readonly PackageImage[]): Pick<Tier, "images"> {
+  const own = images.filter(({ tier }) => tier === name);
+  return own.length === 0 ? {} : { images: own.map((image) => ({ architecture: image.architecture, file: imagePath(image) })) };
+}
 
 const sourceEndings = { cpu: "c", cuda: "cu", wgsl: "wgsl" } as const;
 
@@ -52,6 +66,10 @@ export function sourcePath(tier: CompiledTier): string {
 /** What the runtime opens: the machine code for a CPU, else the source itself. */
 export function codePath(tier: CompiledTier): string {
   return tier.target === "cpu" ? `kernels/${tier.name}.so` : sourcePath(tier);
+}
+
+function imagePath({ tier, architecture }: PackageImage): string {
+  return `kernels/${tier}-${architecture}.${architecture.startsWith("compute_") ? "ptx" : "cubin"}`;
 }
 
 /** npm allows lower case letters, digits and - . _ ~; other characters of a folder's name become dashes. */
@@ -85,7 +103,7 @@ function printEntry(signatures: readonly Signature[], title: string): string {
   ].join("\n");
 }
 
-function printManifest(identity: PackageIdentity, signatures: readonly Signature[], compilation: Compilation): string {
+function printManifest(identity: PackageIdentity, signatures: readonly Signature[], compilation: Compilation, images: readonly PackageImage[]): string {
   const manifest: PackageManifest = {
     format: programFormat,
     version: programVersion,
@@ -96,6 +114,7 @@ function printManifest(identity: PackageIdentity, signatures: readonly Signature
       target: tier.target,
       requires: tier.requires,
       code: codePath(tier),
+      ...imagesOf(tier, images),
       programs: tier.programs,
     })),
     ...(compilation.constants === undefined ? {} : { constants: constantsPath }),
