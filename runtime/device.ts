@@ -9,6 +9,7 @@ import { DeviceError } from "./errors.ts";
 import { deviceOption } from "./options.ts";
 import type { Plan } from "./plan.ts";
 import type { DTypeName, Program } from "./program.ts";
+import type { WebGpuHost } from "./webgpu-device.ts";
 
 declare const bufferBrand: unique symbol;
 
@@ -100,26 +101,93 @@ export function isSharedDonation(error: unknown): error is SharedDonation {
   return error instanceof Error && "donatedLeaf" in error && "otherLeaf" in error;
 }
 
-/**
- * Opens a device: the one named, else the one TSDLC_DEVICE names, else the first that is there. Throws DeviceError when
- * the named one is not; there is no fallback from a name.
- */
-export async function device(name: string | undefined = deviceOption()): Promise<Device> {
-  switch (name) {
-    case undefined:
-    case "cpu":
+export type DeviceKind = Device["kind"];
+
+/** How a device of each kind is opened, in the order in which they are preferred. */
+const openers: Readonly<Record<DeviceKind, Opener>> = {
+  cuda: {
+    open: async () => {
+      throw new DeviceError("the device cuda is not there: this version of tsdlc-runtime runs on cpu and webgpu");
+    },
+    openIfWorthwhile: async () => undefined,
+  },
+  webgpu: {
+    open: async () => (await import("./webgpu-device.ts")).webgpuDevice(await webGpuHost()),
+    openIfWorthwhile: openWebGpuHardware,
+  },
+  cpu: {
+    open: async () => {
+      if (!isNode()) throw new DeviceError(`the device cpu is not there: it needs Node; in a browser ask for "webgpu"`);
       return (await import("./cpu-device.ts")).cpuDevice();
-    case "cuda":
-    case "webgpu":
-      throw new DeviceError(
-        `the device ${name} is not there: this version of tsdlc-runtime runs on the cpu; ask for "cpu", or for no device (TSDLC_DEVICE unset)`,
-      );
-    default:
-      throw new DeviceError(`there is no device "${name}": the names are cpu, cuda and webgpu`);
-  }
+    },
+    openIfWorthwhile: async () => (isNode() ? openers.cpu.open() : undefined),
+  },
+};
+
+const preferred = Object.keys(openers) as readonly DeviceKind[];
+
+interface Opener {
+  /** Rejects with DeviceError when there is none. */
+  open(): Promise<Device>;
+  /** Undefined where there is none, or one that nobody would choose: WebGPU in software. */
+  openIfWorthwhile(): Promise<Device | undefined>;
 }
 
-/** Memory of the device in use. */
+let inUse: Device | undefined;
+
+/**
+ * Opens a device: the one named, else the one TSDLC_DEVICE names, else the first of webgpu and cpu that is there; in
+ * Node, webgpu counts when the npm package `webgpu` is installed and finds a GPU. Throws DeviceError when the named one
+ * is not there; there is no fallback from a name.
+ */
+export async function device(name: string | undefined = deviceOption()): Promise<Device> {
+  if (name === undefined) return (inUse = await firstDevice());
+  if (!Object.hasOwn(openers, name)) throw new DeviceError(`there is no device "${name}": the names are cpu, cuda and webgpu`);
+  return (inUse = await openers[name as DeviceKind].open());
+}
+
+/** The device that TSDLC_DEVICE names, else the first of these kinds that is worth using; others are not opened. */
+export async function deviceAmong(kinds: readonly DeviceKind[]): Promise<Device> {
+  const named = deviceOption();
+  return named === undefined ? (inUse = await firstDevice(kinds)) : device(named);
+}
+
+async function firstDevice(kinds: readonly DeviceKind[] = preferred): Promise<Device> {
+  const candidates = preferred.filter((kind) => kinds.includes(kind) && (isNode() || kind === "webgpu"));
+  // The last is opened as if it were named: nothing better is left, and it says what it misses.
+  const last = candidates.pop();
+  if (last === undefined) throw new DeviceError("a browser runs programs on webgpu alone");
+  for (const kind of candidates) {
+    const found = await openers[kind].openIfWorthwhile();
+    if (found !== undefined) return found;
+  }
+  return openers[last].open();
+}
+
+/** Whether there is Node around; what needs it is imported only then, and bundles for browsers leave it out. */
+export function isNode(): boolean {
+  return (globalThis as { process?: { versions?: { node?: string } } }).process?.versions?.node !== undefined;
+}
+
+async function webGpuHost(): Promise<WebGpuHost> {
+  return isNode() ? (await import("./webgpu-node.ts")).nodeHost() : (await import("./webgpu-device.ts")).browserHost();
+}
+
+async function openWebGpuHardware(): Promise<Device | undefined> {
+  if (isNode() && !(await import("./webgpu-node.ts")).mayHaveGpu()) return undefined;
+  let host: WebGpuHost;
+  try {
+    host = await webGpuHost();
+  } catch (error) {
+    // Nobody asked for it by name.
+    if (error instanceof DeviceError) return undefined;
+    throw error;
+  }
+  const { hasHardware, webgpuDevice } = await import("./webgpu-device.ts");
+  return (await hasHardware(host)) ? webgpuDevice(host) : undefined;
+}
+
+/** Memory of the device that was opened last, by name or by loading a package. */
 export async function memory(): Promise<MemoryUse> {
-  return (await device()).memory();
+  return (inUse ?? (await device())).memory();
 }

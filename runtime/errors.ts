@@ -42,12 +42,12 @@ export class AddonError extends TsdlcError {}
 /** There is no C compiler on this machine. */
 export class CompilerMissingError extends TsdlcError {}
 
-/** The C compiler refused a source; `sourcePath` is where it was kept. */
+/** A compiler refused a source, the C compiler or the device's; `sourcePath` is where it can be looked at. */
 export class CompileError extends TsdlcError {
   readonly sourcePath: string;
 
-  constructor(message: string, sourcePath: string) {
-    super(message);
+  constructor(message: string, sourcePath: string, options?: ErrorOptions) {
+    super(message, options);
     this.sourcePath = sourcePath;
   }
 }

@@ -6,44 +6,35 @@
  */
 
 import { callable, type Callable, type TensorMaker } from "./callable.ts";
-import { type CodeFile, type Device, device, type ProgramSource } from "./device.ts";
-import { PackageError, PackageForeignError, PackageTruncatedError } from "./errors.ts";
+import { type CodeFile, type Device, deviceAmong, isNode, type ProgramSource } from "./device.ts";
+import { DeviceError, PackageError, PackageForeignError, PackageTruncatedError } from "./errors.ts";
+import { deviceOption } from "./options.ts";
 import { checkFormat, checkProgram } from "./program-check.ts";
 import type { PackageManifest, Tier } from "./program.ts";
 
 export type Functions = Readonly<Record<string, Callable>>;
 
 export interface LoadOptions {
-  /** Else the one that TSDLC_DEVICE names, else the first that is there. */
+  /** Else the one that TSDLC_DEVICE names, else the first that is there of those the package has kernels for. */
   readonly device?: Device;
   readonly makeTensor?: TensorMaker;
 }
 
 /**
- * Loads a built package from its folder. Throws PackageTruncatedError, PackageForeignError, PackageVersionError or
- * PackageError, each saying what is wrong with which file and what to do.
+ * Loads a built package from its folder, a path or a URL: by fetch from http and https and in a browser, else by
+ * reading files. Throws PackageTruncatedError, PackageForeignError, PackageVersionError or PackageError, each saying
+ * what is wrong with which file and what to do.
  */
 export async function loadPackage(folder: URL | string, options: LoadOptions = {}): Promise<Functions> {
-  const { readFile } = await import("node:fs/promises");
-  const { fileURLToPath } = await import("node:url");
-  const { join } = await import("node:path");
-  const path = typeof folder === "string" && !folder.startsWith("file:") ? folder : fileURLToPath(folder);
-  const read = async (name: string): Promise<Uint8Array> => {
-    try {
-      return await readFile(join(path, name));
-    } catch (error) {
-      throw new PackageTruncatedError(`the package ${path} has no ${name}: build it again, or copy all of its folder`, { cause: error });
-    }
-  };
-
-  const manifest = parseManifest(new TextDecoder().decode(await read("program.json")), join(path, "program.json"));
-  const target = options.device ?? (await device());
+  const { path, file } = packageFolder(folder);
+  const manifestFile = file("program.json");
+  const manifest = parseManifest(new TextDecoder().decode(await manifestFile.read()), manifestFile.path);
+  const target = options.device ?? (await deviceFor(manifest.tiers, path));
   const tier = pickTier(manifest.tiers, target, path);
   if (!Array.isArray(tier.programs) || tier.programs.length !== manifest.functions.length) {
     throw new PackageError(`the package ${path} is broken: the tier ${tier.name} has ${Array.isArray(tier.programs) ? tier.programs.length : "no"} programs for ${manifest.functions.length} functions; build it again`);
   }
-  const constants = manifest.constants === undefined ? undefined : await read(manifest.constants);
-  const file = (name: string): CodeFile => ({ path: join(path, name), read: () => read(name) });
+  const constants = manifest.constants === undefined ? undefined : await file(manifest.constants).read();
   const images = tier.images?.map(({ architecture, file: name }) => ({ architecture, ...file(name) }));
   return bindPrograms(
     { programs: tier.programs, code: file(tier.code), ...(images === undefined ? {} : { images }), ...(constants === undefined ? {} : { constants }) },
@@ -52,9 +43,10 @@ export async function loadPackage(folder: URL | string, options: LoadOptions = {
   );
 }
 
-/** The functions of programs that are in memory, by name. */
+/** The functions of programs that are in memory, by name; without a device, on the kind that their code is for. */
 export async function loadPrograms(source: ProgramSource, options: LoadOptions = {}): Promise<Functions> {
-  return bindPrograms(source, options.device ?? (await device()), options.makeTensor);
+  const kind = /[.]wgsl$/.test(source.code.path) ? "webgpu" : /[.]cu$/.test(source.code.path) ? "cuda" : "cpu";
+  return bindPrograms(source, options.device ?? (await deviceAmong([kind])), options.makeTensor);
 }
 
 /** The same on an open device. */
@@ -62,6 +54,44 @@ export async function bindPrograms(source: ProgramSource, target: Device, make?:
   for (const program of source.programs) checkProgram(program, `the program ${program.name}`);
   const module = await target.load(source);
   return Object.fromEntries(source.programs.map((program) => [program.name, callable(program, module, target, make)]));
+}
+
+/** The files of a folder, and what the folder is called in messages. */
+interface PackageFolder {
+  readonly path: string;
+  file(name: string): CodeFile;
+}
+
+function packageFolder(folder: URL | string): PackageFolder {
+  const text = String(folder);
+  const folderOf = (path: string, locate: (name: string) => string, read: (where: string) => Promise<Uint8Array>): PackageFolder => ({
+    path,
+    file: (name) => ({
+      path: locate(name),
+      read: async () => {
+        try {
+          return await read(locate(name));
+        } catch (error) {
+          throw new PackageTruncatedError(`the package ${path} has no ${name}: build it again, or copy all of its folder`, { cause: error });
+        }
+      },
+    }),
+  });
+  if (!isNode() || /^https?:/.test(text)) {
+    const base = new URL(text.endsWith("/") ? text : `${text}/`, (globalThis as { location?: { href: string } }).location?.href);
+    return folderOf(base.href, (name) => new URL(name, base).href, download);
+  }
+  // Not imported, because a bundler for browsers would look for them.
+  const { readFile } = process.getBuiltinModule("node:fs/promises");
+  const { join } = process.getBuiltinModule("node:path");
+  const path = text.startsWith("file:") ? process.getBuiltinModule("node:url").fileURLToPath(text) : text;
+  return folderOf(path, (name) => join(path, name), readFile);
+}
+
+async function download(url: string): Promise<Uint8Array> {
+  const response = await fetch(url);
+  if (!response.ok) throw new Error(`${url}: ${response.status} ${response.statusText}`);
+  return new Uint8Array(await response.arrayBuffer());
 }
 
 function parseManifest(text: string, path: string): PackageManifest {
@@ -77,6 +107,17 @@ function parseManifest(text: string, path: string): PackageManifest {
   const manifest = value as PackageManifest;
   if (!Array.isArray(manifest.functions) || !Array.isArray(manifest.tiers)) throw new PackageError(`${path} is broken: it has no functions or no tiers; build the package again`);
   return manifest;
+}
+
+/** The device that TSDLC_DEVICE names, else one that the package has kernels for. */
+async function deviceFor(tiers: readonly Tier[], path: string): Promise<Device> {
+  const kinds = [...new Set(tiers.map(({ target }) => (target === "wgsl" ? "webgpu" : target)))];
+  try {
+    return await deviceAmong(kinds);
+  } catch (error) {
+    if (deviceOption() !== undefined || !(error instanceof DeviceError)) throw error;
+    throw new PackageForeignError(`the package ${path} has kernels only for ${kinds.join(" and ") || "nothing"}: ${error.message}; or build it with --target ${isNode() ? "cpu" : "wgsl"}`, { cause: error });
+  }
 }
 
 /** The tier that asks for the most of what the device has. */

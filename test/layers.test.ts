@@ -34,6 +34,7 @@ const rooms: Readonly<Record<string, Room>> = {
 const privileges: Readonly<Record<string, (file: string) => boolean>> = {
   "ts-morph": (file) => file.startsWith("compiler/frontend/"),
   "tsdlc-native": (file) => file === "runtime/addon.ts",
+  webgpu: (file) => file === "runtime/webgpu-node.ts",
 };
 
 interface Import {

@@ -91,8 +91,10 @@ describe("runtime: packages", () => {
   it("refuses a package for other machines, saying what is missing", async () => {
     await write({ ...manifest, tiers: [manifest.tiers[1]] });
     await refuses(PackageForeignError, /cannot run on this machine: cpu-future needs avx9000: build it on this machine$/);
+    await write({ ...manifest, tiers: [{ ...manifest.tiers[0], target: "wgsl" }] });
+    await assert.rejects(loadPackage(folder, { device: await device("cpu") }), { name: "PackageForeignError", message: /has no kernels for cpu, only for wgsl: build it with --target cpu$/ });
     await write({ ...manifest, tiers: [{ ...manifest.tiers[0], target: "cuda" }] });
-    await refuses(PackageForeignError, /has no kernels for cpu, only for cuda: build it with --target cpu$/);
+    await refuses(PackageForeignError, / has kernels only for cuda: the device cuda is not there: this version of tsdlc-runtime runs on cpu and webgpu; or build it with --target cpu$/);
   });
 
   it("refuses indexes that point nowhere", async () => {
@@ -134,9 +136,10 @@ describe("runtime: packages", () => {
     await assert.rejects(device("cuda"), (error) => error instanceof DeviceError && /the device cuda is not there/.test(error.message));
     await assert.rejects(device("tpu"), /there is no device "tpu": the names are cpu, cuda and webgpu/);
     const before = process.env["TSDLC_DEVICE"];
-    process.env["TSDLC_DEVICE"] = "webgpu";
+    process.env["TSDLC_DEVICE"] = "cuda";
     try {
-      await assert.rejects(device(), /the device webgpu is not there/);
+      await assert.rejects(device(), /the device cuda is not there/);
+      await assert.rejects(loadPackage(folder), { name: "DeviceError", message: /the device cuda is not there/ });
     } finally {
       if (before === undefined) delete process.env["TSDLC_DEVICE"];
       else process.env["TSDLC_DEVICE"] = before;
