@@ -31,18 +31,30 @@ export interface Rounded {
   readonly value: Value;
 }
 
+/**
+ * How a product is rounded to an integer: by adding the shift and taking it off again, where a sum is what is written; by
+ * the op `round`, where it is an instruction and a compiler may take (x + c) - c for x, as those of WGSL may.
+ */
+export type Rounding = "shift" | "instruction";
+
 /** The integer nearest to x factor, for products below 2^22 in magnitude. */
-export function roundProduct(b: Builder, x: Value, factor: number): Rounded {
-  return rounded(b, b.fma(x, factor, roundingShift));
+export function roundProduct(b: Builder, x: Value, factor: number, rounding: Rounding): Rounded {
+  return rounding === "shift" ? ofShifted(b, b.fma(x, factor, roundingShift)) : ofInteger(b, b.round(b.mul(x, factor)));
 }
 
 /** The same where `isRounded`, and 0 elsewhere. */
-export function roundProductWhere(b: Builder, isRounded: Value, x: Value, factor: number): Rounded {
-  return rounded(b, b.select(isRounded, b.fma(x, factor, roundingShift), roundingShift));
+export function roundProductWhere(b: Builder, isRounded: Value, x: Value, factor: number, rounding: Rounding): Rounded {
+  return rounding === "shift"
+    ? ofShifted(b, b.select(isRounded, b.fma(x, factor, roundingShift), roundingShift))
+    : ofInteger(b, b.select(isRounded, b.round(b.mul(x, factor)), 0));
 }
 
-function rounded(b: Builder, shifted: Value): Rounded {
+function ofShifted(b: Builder, shifted: Value): Rounded {
   return { shifted, value: b.sub(shifted, roundingShift) };
+}
+
+function ofInteger(b: Builder, value: Value): Rounded {
+  return { shifted: b.add(value, roundingShift), value };
 }
 
 /** The integer as an i32. */

@@ -9,7 +9,7 @@
 
 import type { Builder } from "../../ir/builder.ts";
 import type { Value } from "../../ir/module.ts";
-import { bitsOf, flipSign, lowBitsOf, polynomial, roundProduct } from "./float-bits.ts";
+import { bitsOf, flipSign, lowBitsOf, polynomial, type Rounding, roundProduct } from "./float-bits.ts";
 
 const twoOverPi = 0.636619772;
 /** pi / 2 to 20 bits, to 44 bits, and to 68. */
@@ -22,13 +22,13 @@ const sineTail = [2.8325946e-06, -0.00019853064, 0.008333379, -0.16666667];
 const cosineTail = [2.4432367e-05, -0.001388731, 0.041666646];
 
 /** sin x, at most 1.58 units of the last place from exact below the limit. */
-export function sine(b: Builder, x: Value): Value {
-  return b.select(isLarge(b, x), b.sin(largeOrZero(b, x)), flipSign(b, ofQuadrant(b, b.abs(x), 0), bitsOf(b, x)));
+export function sine(b: Builder, x: Value, rounding: Rounding): Value {
+  return b.select(isLarge(b, x), b.sin(largeOrZero(b, x)), flipSign(b, ofQuadrant(b, b.abs(x), 0, rounding), bitsOf(b, x)));
 }
 
 /** cos x, at most 1.75 units of the last place from exact below the limit. */
-export function cosine(b: Builder, x: Value): Value {
-  return b.select(isLarge(b, x), b.cos(largeOrZero(b, x)), ofQuadrant(b, b.abs(x), 1));
+export function cosine(b: Builder, x: Value, rounding: Rounding): Value {
+  return b.select(isLarge(b, x), b.cos(largeOrZero(b, x)), ofQuadrant(b, b.abs(x), 1, rounding));
 }
 
 /** False for NaN, which goes through the polynomials. */
@@ -41,8 +41,8 @@ function largeOrZero(b: Builder, x: Value): Value {
 }
 
 /** sin(x + quadrants pi / 2) for x >= 0. */
-function ofQuadrant(b: Builder, x: Value, quadrants: number): Value {
-  const n = roundProduct(b, x, twoOverPi);
+function ofQuadrant(b: Builder, x: Value, quadrants: number, rounding: Rounding): Value {
+  const n = roundProduct(b, x, twoOverPi, rounding);
   const quadrant = b.add(lowBitsOf(b, n), quadrants);
   const r = halfPi.reduce((rest, part) => b.fma(n.value, -part, rest), x);
   const square = b.mul(r, r);
