@@ -64,33 +64,27 @@ interface PackageFolder {
 
 function packageFolder(folder: URL | string): PackageFolder {
   const text = String(folder);
-  const folderOf = (path: string, locate: (name: string) => string, read: (where: string) => Promise<Uint8Array>): PackageFolder => ({
-    path,
-    file: (name) => ({
-      path: locate(name),
-      read: async () => {
-        try {
-          return await read(locate(name));
-        } catch (error) {
-          throw new PackageTruncatedError(`the package ${path} has no ${name}: build it again, or copy all of its folder`, { cause: error });
-        }
-      },
-    }),
-  });
   if (!isNode() || /^https?:/.test(text)) {
     const base = new URL(text.endsWith("/") ? text : `${text}/`, (globalThis as { location?: { href: string } }).location?.href);
-    return folderOf(base.href, (name) => new URL(name, base).href, download);
+    return { path: base.href, file: (name) => ({ path: new URL(name, base).href, read: () => download(base, name) }) };
   }
   // Not imported, because a bundler for browsers would look for them.
   const { readFile } = process.getBuiltinModule("node:fs/promises");
   const { join } = process.getBuiltinModule("node:path");
   const path = text.startsWith("file:") ? process.getBuiltinModule("node:url").fileURLToPath(text) : text;
-  return folderOf(path, (name) => join(path, name), readFile);
+  const read = (name: string): Promise<Uint8Array> => readFile(join(path, name)).catch((error: unknown) => {
+    throw new PackageTruncatedError(`the package ${path} has no ${name}: build it again, or copy all of its folder`, { cause: error });
+  });
+  return { path, file: (name) => ({ path: join(path, name), read: () => read(name) }) };
 }
 
-async function download(url: string): Promise<Uint8Array> {
-  const response = await fetch(url);
-  if (!response.ok) throw new Error(`${url}: ${response.status} ${response.statusText}`);
+async function download(base: URL, name: string): Promise<Uint8Array> {
+  const failed = (what: string, cause?: unknown): PackageTruncatedError =>
+    new PackageTruncatedError(`the package ${base.href} does not give ${name}: ${what}: put all of its folder on the server`, { cause });
+  const response = await fetch(new URL(name, base)).catch((error: unknown) => {
+    throw failed(error instanceof Error ? error.message : String(error), error);
+  });
+  if (!response.ok) throw failed(`${response.status} ${response.statusText}`.trim());
   return new Uint8Array(await response.arrayBuffer());
 }
 

@@ -10,11 +10,11 @@ import type { Device, DeviceBuffer, DeviceModule, MemoryUse, ProgramSource } fro
 import { DeviceError, OutOfMemoryError, PackageError, RunError } from "./errors.ts";
 import type { DTypeName } from "./program.ts";
 import { deviceBytes, toDevice, toHost } from "./webgpu-elements.ts";
-import { Faults } from "./webgpu-faults.ts";
+import { Faults, wordsOf } from "./webgpu-faults.ts";
 import { bufferUsage, failureOf, mapForReading, type Storage, WebGpuMemory } from "./webgpu-memory.ts";
 import { compilePipelines } from "./webgpu-module.ts";
+import { prepareRun } from "./webgpu-prepare.ts";
 import { RunQueue } from "./webgpu-queue.ts";
-import { prepareRun } from "./webgpu-run.ts";
 
 /** Where WebGPU comes from. */
 export interface WebGpuHost {
@@ -95,7 +95,6 @@ function isSoftware(adapter: GPUAdapter): boolean {
 }
 
 export class WebGpuDevice implements Device {
-  readonly name = "webgpu";
   readonly kind = "webgpu";
   /** Temporaries have buffers of their own; offsets in an arena are of no use. */
   readonly alignment = 4;
@@ -117,13 +116,28 @@ export class WebGpuDevice implements Device {
     this.#memory = new WebGpuMemory(device, this.#faults, description, cacheBytes);
   }
 
+  /** One that was lost is no longer the one that programs run on. */
+  get name(): string {
+    return this.#faults.isLost ? "webgpu (lost)" : "webgpu";
+  }
+
   /** Resolves when the device is lost, with the error that everything on it answers with from then on. */
   get loss(): Promise<DeviceError> {
     return this.#faults.loss;
   }
 
   write(bytes: Uint8Array, dtype: DTypeName): DeviceBuffer {
-    return this.#memory.handle(this.#upload(bytes, dtype));
+    this.#faults.requireDevice();
+    const elements = toDevice(bytes, dtype);
+    const storage = this.#memory.allocate(elements.length);
+    this.#faults.guard(
+      ["validation"],
+      () => this.#device.queue.writeBuffer(storage.block.buffer, 0, elements),
+      ([error]) => {
+        if (error !== undefined) storage.failure = storage.block.failure ?? new RunError(`${elements.length} bytes could not be written to webgpu (${this.description}): ${wordsOf(error)}`);
+      },
+    );
+    return this.#memory.handle(storage);
   }
 
   async read(buffer: DeviceBuffer, bytes: number, dtype: DTypeName): Promise<ArrayBuffer> {
@@ -145,14 +159,15 @@ export class WebGpuDevice implements Device {
     const target = { device: this.#device, faults: this.#faults, memory: this.#memory, queue: this.#queue, description: this.description };
     const pipelines = await compilePipelines(source, { ...target, keepSource: this.#keepSource });
     // Tiers share the file of constants, which has the host's layout: each constant is a buffer of its own here.
-    const constants = new Map<string, Storage>();
+    // Handles, so that they go when nothing can run the programs any more.
+    const constants = new Map<string, DeviceBuffer>();
     const constant = (offset: number, bytes: number, dtype: DTypeName): Storage => {
       const key = `${offset} ${bytes} ${dtype}`;
       const file = source.constants ?? new Uint8Array(0);
       if (offset + bytes > file.length) throw new PackageError(`a program is broken: it has a constant of ${bytes} bytes at ${offset}, and there are ${file.length} bytes of constants; build it again`);
-      const present = constants.get(key) ?? this.#upload(file.subarray(offset, offset + bytes), dtype);
+      const present = constants.get(key) ?? this.write(file.subarray(offset, offset + bytes), dtype);
       constants.set(key, present);
-      return present;
+      return this.#memory.storageOf(present);
     };
     return { prepare: (program, plan) => prepareRun(program, plan, pipelines, { ...target, constant }) };
   }
@@ -175,40 +190,27 @@ export class WebGpuDevice implements Device {
     this.#device.destroy();
   }
 
-  #upload(bytes: Uint8Array, dtype: DTypeName): Storage {
-    this.#faults.requireDevice();
-    const elements = toDevice(bytes, dtype);
-    const storage = this.#memory.allocate(elements.length);
-    this.#faults.guard(
-      ["validation"],
-      () => this.#device.queue.writeBuffer(storage.block.buffer, 0, elements),
-      ([error]) => {
-        if (error !== undefined) storage.failure = storage.block.failure ?? new RunError(`${elements.length} bytes could not be written to webgpu (${this.description}): ${error.message.trim()}`);
-      },
-    );
-    return storage;
-  }
-
   async #fill(host: ArrayBuffer, storage: Storage, dtype: DTypeName): Promise<void> {
     const size = deviceBytes(host.byteLength, dtype);
     const errors: GPUError[] = [];
-    const staging = this.#faults.guard(
+    // Asked for inside the guard: mapping what could not be had is an error like any other.
+    const { staging, mapped } = this.#faults.guard(
       ["out-of-memory", "validation"],
       () => {
-        const buffer = this.#device.createBuffer({ size, usage: bufferUsage.mapRead | bufferUsage.copyDestination });
+        const staging = this.#device.createBuffer({ size, usage: bufferUsage.mapRead | bufferUsage.copyDestination });
         const encoder = this.#device.createCommandEncoder();
-        encoder.copyBufferToBuffer(storage.block.buffer, 0, buffer, 0, size);
+        encoder.copyBufferToBuffer(storage.block.buffer, 0, staging, 0, size);
         this.#device.queue.submit([encoder.finish()]);
-        return buffer;
+        return { staging, mapped: staging.mapAsync(mapForReading) };
       },
       (found) => errors.push(...found),
     );
     this.#memory.release(storage);
     try {
-      await this.#faults.orLost(Promise.all([staging.mapAsync(mapForReading, 0, size), this.#faults.settled()]));
+      await this.#faults.orLost(Promise.all([mapped, this.#faults.settled()]));
       const failure = failureOf(storage);
       if (failure !== undefined) throw failure;
-      toHost(staging.getMappedRange(0, size), host, dtype);
+      toHost(staging.getMappedRange(), host, dtype);
       staging.unmap();
     } catch (error) {
       throw await this.#readFailure(error, storage, errors);
@@ -224,8 +226,7 @@ export class WebGpuDevice implements Device {
     await this.#faults.settled();
     const failure = failureOf(storage);
     if (failure !== undefined || error instanceof DeviceError) return failure ?? error;
-    const said = [...errors, error].map((one) => (one instanceof Error || (typeof one === "object" && one !== null && "message" in one) ? String(one.message).trim() : String(one)));
-    const text = `reading from webgpu (${this.description}) failed: ${said[0]}`;
+    const text = `reading from webgpu (${this.description}) failed: ${wordsOf(errors[0] ?? error)}`;
     return errors.some(({ constructor: { name } }) => name === "GPUOutOfMemoryError") ? new OutOfMemoryError(`out of memory: ${text}`, { cause: error }) : new RunError(text, { cause: error });
   }
 }

@@ -7,6 +7,12 @@
 
 import { DeviceError } from "./errors.ts";
 
+/** The words of an error, without the lines of Dawn's own source that some end with. */
+export function wordsOf(error: unknown): string {
+  const text = typeof error === "object" && error !== null && "message" in error ? String(error.message) : String(error);
+  return text.split("\n").filter((line) => !/^\s+at /.test(line)).join("\n").trim();
+}
+
 export class Faults {
   readonly #device: GPUDevice;
   readonly #waiting = new Set<(error: DeviceError) => void>();
@@ -57,10 +63,10 @@ export class Faults {
 
   /** The outcome of a promise, or the loss of the device if that comes first. */
   orLost<T>(promise: Promise<T>): Promise<T> {
-    if (this.#lost !== undefined) return Promise.reject(this.#lost);
     return new Promise((resolve, reject) => {
       // Not a race with `loss`: a promise that is never settled would keep all of its races.
-      this.#waiting.add(reject);
+      if (this.#lost === undefined) this.#waiting.add(reject);
+      else reject(this.#lost);
       promise.then(resolve, reject).finally(() => this.#waiting.delete(reject));
     });
   }

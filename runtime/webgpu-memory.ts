@@ -9,7 +9,7 @@
 
 import type { DeviceBuffer, MemoryUse } from "./device.ts";
 import { HandleError, OutOfMemoryError } from "./errors.ts";
-import type { Faults } from "./webgpu-faults.ts";
+import { type Faults, wordsOf } from "./webgpu-faults.ts";
 
 /** Bits of GPUBufferUsage and GPUMapMode (WebGPU, sections 5.1.2 and 5.2): the globals are missing in Node. */
 export const bufferUsage = { mapRead: 0x1, copySource: 0x4, copyDestination: 0x8, uniform: 0x40, storage: 0x80 } as const;
@@ -157,7 +157,7 @@ export class WebGpuMemory {
         if (error === undefined) return;
         const { bytesLive, bytesCached } = this.use();
         created.failure = new OutOfMemoryError(
-          `out of memory: a buffer of ${bytes} bytes cannot be had on webgpu (${this.#description}), where ${bytesLive} bytes are in use and ${bytesCached} kept for reuse: ${error.message}`,
+          `out of memory: a buffer of ${bytes} bytes cannot be had on webgpu (${this.#description}), where ${bytesLive} bytes are in use and ${bytesCached} kept for reuse: ${wordsOf(error)}`,
         );
         // What is kept may be what is missing, and the block itself may be among it by now.
         this.trim();

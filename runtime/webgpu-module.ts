@@ -9,7 +9,7 @@
 import type { CodeFile, ProgramSource } from "./device.ts";
 import { CompileError, PackageError } from "./errors.ts";
 import type { KernelSpec, Program, Step } from "./program.ts";
-import type { Faults } from "./webgpu-faults.ts";
+import { type Faults, wordsOf } from "./webgpu-faults.ts";
 
 export interface Pipeline {
   readonly pipeline: GPUComputePipeline;
@@ -63,8 +63,7 @@ export async function compilePipelines({ programs, code }: ProgramSource, target
     } catch (error) {
       faults.requireDevice();
       const kept = target.keepSource(text, code.path);
-      const said = error instanceof Error ? error.message.trim() : String(error);
-      throw new CompileError(`${nameOf(kernel)} does not compile on webgpu (${target.description}): ${said}\nits text is in ${kept}`, kept, { cause: error });
+      throw new CompileError(`${nameOf(kernel)} does not compile on webgpu (${target.description}): ${wordsOf(error)}\nits text is in ${kept}`, kept, { cause: error });
     }
   }));
   return pipelines;

@@ -76,6 +76,24 @@ describe("layers", () => {
     assert.deepEqual(faults, []);
   });
 
+  it("gives a browser nothing of Node", () => {
+    const { browser } = JSON.parse(readFileSync(join(root, "runtime/package.json"), "utf8")) as { browser: Readonly<Record<string, false>> };
+    const replaced = new Set(Object.keys(browser).map((name) => name.replace("./dist/", "runtime/").replace(".js", ".ts")));
+    const reached = new Set<string>();
+    // As a bundler for browsers does: dynamic imports too, and not what package.json replaces by nothing.
+    const follow = (path: string): readonly string[] => {
+      if (reached.has(path) || replaced.has(path)) return [];
+      reached.add(path);
+      const source = files.find((file) => file.path === path)?.source;
+      assert.ok(source, `no file ${path}`);
+      return importsOf(source).filter(({ typeOnly }) => !typeOnly).flatMap(({ specifier, line }) =>
+        specifier.startsWith(".") ? follow(relative(root, resolve(root, dirname(path), specifier)).split(sep).join("/")) : [`${path}:${line} imports ${specifier}`],
+      );
+    };
+    assert.deepEqual(follow("runtime/index.ts"), []);
+    assert.ok(reached.has("runtime/webgpu-device.ts"));
+  });
+
   it("finds what is forbidden however it is spelled", () => {
     const names = (text: string): readonly string[] => membersOf(parse("a.ts", text)).map(({ name }) => name);
     for (const text of ["process.env.CC", "const { env } = process", "const { env: e } = process", `process["env"]`]) assert.ok(names(text).includes("process.env"), text);

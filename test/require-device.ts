@@ -3,8 +3,6 @@
  * says why, once, and is skipped; when the list names it, that fails the run.
  */
 
-import assert from "node:assert/strict";
-
 export type Requirable = "cpu" | "webgpu" | "cuda-emulated";
 
 const names: readonly string[] = ["cpu", "webgpu", "cuda-emulated"] satisfies readonly Requirable[];
@@ -13,8 +11,10 @@ const said = new Set<string>();
 /** Call where a device is absent. Throws when TSDLC_REQUIRE names it, else prints the reason once. */
 export function absent(name: Requirable, reason: string): undefined {
   const required = (process.env["TSDLC_REQUIRE"] ?? "").split(",").filter((part) => part !== "");
-  for (const one of required) assert.ok(names.includes(one), `TSDLC_REQUIRE names "${one}": it is a list of ${names.join(", ")}`);
-  assert.ok(!required.includes(name), `TSDLC_REQUIRE asks for ${name}, which is not there: ${reason}`);
+  for (const one of required) {
+    if (!names.includes(one)) throw new Error(`TSDLC_REQUIRE names "${one}": it is a list of ${names.join(", ")}`);
+  }
+  if (required.includes(name)) throw new Error(`TSDLC_REQUIRE asks for ${name}, which is not there: ${reason}`);
   if (!said.has(name)) console.warn(`tests on ${name} are skipped: ${reason}`);
   said.add(name);
   return undefined;

@@ -13,14 +13,14 @@ import { absent } from "./require-device.ts";
 
 const folder = join(process.env["XDG_CACHE_HOME"] ?? join(homedir(), ".cache"), "tsdlc", "lavapipe");
 
-/** Sets what Vulkan drivers read; scripts that a test starts inherit it. */
+/** Sets what Vulkan drivers read; scripts that a test starts inherit it. A GPU's own driver stays in the choice. */
 export function useSoftwareVulkan(): void {
   const driver = join(folder, "lvp_icd.json");
-  if (mayHaveGpu() || !existsSync(driver)) return;
+  if (!existsSync(driver)) return;
   const shaders = join(folder, "shaders");
   mkdirSync(shaders, { recursive: true });
   // The layer that sorts devices complains where there is no display; a kept cache saves 60 ms a kernel.
-  const variables = { VK_DRIVER_FILES: driver, NODEVICE_SELECT: "1", MESA_SHADER_CACHE_DIR: shaders };
+  const variables = { [mayHaveGpu() ? "VK_ADD_DRIVER_FILES" : "VK_DRIVER_FILES"]: driver, NODEVICE_SELECT: "1", MESA_SHADER_CACHE_DIR: shaders };
   for (const [name, value] of Object.entries(variables)) process.env[name] ??= value;
 }
 

@@ -4,7 +4,8 @@ import { bindPrograms, type Functions } from "../../runtime/package.ts";
 import type { ProgramSource } from "../../runtime/device.ts";
 import type { Formula, Program } from "../../runtime/program.ts";
 import type { WebGpuDevice } from "../../runtime/webgpu-device.ts";
-import { addProgram, program, stepProgram, tensorTree } from "./machine.ts";
+export { anyFunction } from "./machine.ts";
+import { addProgram, launch, objectTree, program, stepProgram, tensorTree } from "./machine.ts";
 
 /** The threads of a block, in the text and in every kernel's record. */
 const threads = 64;
@@ -49,6 +50,7 @@ export const wgslText = [
   kernelText("negate_i8", 1, ["x: i32", "y: i32"], ["N"], "if (i < negate_i8_dims.N) { y[i] = -x[i]; }"),
   kernelText("mark_blocks", 0, ["seen: i32"], ["N"], "if (i < mark_blocks_dims.N * 64u && thread == 0u) { seen[i / 64u] += 1 + i32(i / 64u); }"),
   kernelText("slow", 1, ["x: f32", "y: f32"], [], "var v = x[0]; for (var k = 0u; k < 300000u; k++) { v = v * 0.999f + 0.001f; } y[i] = v;"),
+  kernelText("too_long", 1, ["x: f32", "y: f32"], [], "y[0] = x[99];").replaceAll("array<f32>", "array<f32, 100>"),
 ].join("\n\n");
 
 export const text = (code: string, path = "kernels.wgsl"): ProgramSource["code"] => ({ path, read: async () => new TextEncoder().encode(code) });
@@ -70,4 +72,43 @@ export const unary = (name: string, entry: string, dtype: "f32" | "bool" | "i8" 
     { dtype, shape: ["N"], role: { kind: "result" } },
   ],
   kernels: [wgslKernel(entry, "N", 1)], steps: [{ kind: "launch", kernel: 0, buffers: [0, 1] }], resultBuffers: [1],
+});
+
+/** while (n < limit) n++, then if (n < other) result = 2x else result = x + x + x. */
+export const controlOnGpu = ((): Program => {
+  const i32 = { dtype: "i32", shape: [] } as const;
+  const f32 = { dtype: "f32", shape: [3] } as const;
+  return program({
+    name: "control",
+    parameters: [
+      ...["n", "limit", "other"].map((name) => ({ name, tree: tensorTree("i32", []), donated: false })),
+      { name: "x", tree: tensorTree("f32", [3]), donated: false },
+    ],
+    result: objectTree({ n: tensorTree("i32", []), x: tensorTree("f32", [3]) }),
+    buffers: [
+      { ...i32, role: { kind: "parameter", leaf: 0 } },
+      { ...i32, role: { kind: "parameter", leaf: 1 } },
+      { ...i32, role: { kind: "parameter", leaf: 2 } },
+      { ...f32, role: { kind: "parameter", leaf: 3 } },
+      { ...i32, role: { kind: "result" } },
+      { ...f32, role: { kind: "result" } },
+      { dtype: "bool", shape: [], role: { kind: "temporary", first: 0, last: 9 } },
+      { ...f32, role: { kind: "temporary", first: 4, last: 9 } },
+    ],
+    kernels: [wgslKernel("below_limit", 1, 2), wgslKernel("increment", 1, 0), wgslKernel("twice3", 3, 1), wgslKernel("add3", 3, 2)],
+    steps: [
+      { kind: "copy", from: 0, to: 4 },
+      { kind: "loop", head: [launch(0, 4, 1, 6)], condition: 6, body: [launch(1, 4)] },
+      launch(0, 4, 2, 6),
+      { kind: "if", condition: 6, then: [launch(2, 3, 5)], otherwise: [launch(3, 3, 3, 7), launch(3, 7, 3, 5)] },
+    ],
+    resultBuffers: [4, 5],
+  });
+})();
+
+/** A run that WebGPU refuses when it is submitted: the kernel's array is longer than its buffer; other steps before. */
+export const failingAfter = (name: string, steps: Program["steps"]): Program => program({
+  name, parameters: [{ name: "x", tree: tensorTree("f32", [3]), donated: false }], result: tensorTree("f32", [3]),
+  buffers: [{ dtype: "f32", shape: [3], role: { kind: "parameter", leaf: 0 } }, { dtype: "f32", shape: [3], role: { kind: "result" } }],
+  kernels: [wgslKernel("too_long", 1, 1), wgslKernel("twice3", 3, 1)], steps: [...steps, launch(0, 0, 1)], resultBuffers: [1],
 });
