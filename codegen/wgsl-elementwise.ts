@@ -64,15 +64,33 @@ function division(operator: "/" | "%"): Spelling {
   };
 }
 
-/** WGSL's x - y trunc(x / y) is off by y where the quotient is rounded to the next integer; exact below 2^24 with a fused fma. */
+/**
+ * Long division of significands, bit by bit, as musl's fmodf has it: exact everywhere. WGSL's x - y trunc(x / y) is off by
+ * y where the quotient is rounded up to an integer, and by much more where it is large.
+ */
 const floatRemainder = defined("rem", (_dtype, use) => [
-  "let a = abs(x);",
-  "let b = abs(y);",
-  `if (${use(isSpecialDefinition)}(x) || ${use(isNaNDefinition)}(y) || b == 0.0) { return ${wgslLiteral("f32", NaN, use)}; }`,
+  "let sign = bitcast<u32>(x) & 0x80000000u;",
+  "let a = bitcast<u32>(x) & 0x7fffffffu;",
+  "let b = bitcast<u32>(y) & 0x7fffffffu;",
+  `if (b == 0u || a >= 0x7f800000u || b > 0x7f800000u) { return ${wgslLiteral("f32", NaN, use)}; }`,
   "if (a < b) { return x; }",
-  "let r = fma(-trunc(a / b), b, a);",
-  "let rest = select(select(r, r - b, r >= b), r + b, r < 0.0);",
-  "return select(rest, -rest, x < 0.0);",
+  // Of subnormal numbers, what the exponent would be if it could be less than 1.
+  "let shiftA = select(0u, countLeadingZeros(a) - 8u, a < 0x800000u);",
+  "let shiftB = select(0u, countLeadingZeros(b) - 8u, b < 0x800000u);",
+  "var exponent = select(i32(a >> 23u), 1i - i32(shiftA), shiftA > 0u);",
+  "let last = select(i32(b >> 23u), 1i - i32(shiftB), shiftB > 0u);",
+  "var rest = select((a & 0x7fffffu) | 0x800000u, a << shiftA, shiftA > 0u);",
+  "let divisor = select((b & 0x7fffffu) | 0x800000u, b << shiftB, shiftB > 0u);",
+  "for (; exponent > last; exponent--) {",
+  "  if (rest >= divisor) { rest -= divisor; }",
+  "  rest <<= 1u;",
+  "}",
+  "if (rest >= divisor) { rest -= divisor; }",
+  "if (rest == 0u) { return bitcast<f32>(sign); }",
+  "let shift = countLeadingZeros(rest) - 8u;",
+  "exponent -= i32(shift);",
+  "rest <<= shift;",
+  "return bitcast<f32>(sign | select(rest >> u32(1i - exponent), (rest & 0x7fffffu) | (u32(exponent) << 23u), exponent > 0i));",
 ]);
 
 /**

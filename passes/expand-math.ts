@@ -21,7 +21,7 @@ import type { Value } from "../ir/module.ts";
 import { functionsOf, mapModule, rewriteFunction, type RewriteRule } from "../ir/rewrite.ts";
 import { errorFunction } from "./math/error-function.ts";
 import { exponential, exponentialMinusOne, hyperbolicTangent } from "./math/exponential.ts";
-import type { Rounding } from "./math/float-bits.ts";
+import type { Arithmetic } from "./math/float-bits.ts";
 import { logarithm, logarithmOfOnePlus } from "./math/logarithm.ts";
 import { cosine, sine } from "./math/trigonometric.ts";
 import type { Limits } from "./limits.ts";
@@ -36,7 +36,7 @@ export const expandMath: Pass = {
   },
 };
 
-type Formula = (b: Builder, x: Value, rounding: Rounding) => Value;
+type Formula = (b: Builder, x: Value, arithmetic: Arithmetic) => Value;
 
 /** By the text names of ops. */
 const inaccurateInWgsl: Readonly<Record<string, Formula>> = {
@@ -53,13 +53,13 @@ const allFormulas: Readonly<Record<string, Formula>> = { ...inaccurateInWgsl, ex
 const rules = {
   cpu: (b, op, [x]) => {
     const formula = allFormulas[op.name];
-    return formula === undefined || dtypeOf(x) !== "f32" || x === undefined ? undefined : [formula(b, x, "shift")];
+    return formula === undefined || dtypeOf(x) !== "f32" || x === undefined ? undefined : [formula(b, x, "exact")];
   },
   wgsl: (b, op, [x]) => {
     const formula = inaccurateInWgsl[op.name];
     if (formula === undefined || x === undefined) return undefined;
-    if (dtypeOf(x) === "f16") return [b.cast(formula(b, b.cast(x, { dtype: "f32" }), "instruction"), { dtype: "f16" })];
-    return dtypeOf(x) === "f32" ? [formula(b, x, "instruction")] : undefined;
+    if (dtypeOf(x) === "f16") return [b.cast(formula(b, b.cast(x, { dtype: "f32" }), "loose"), { dtype: "f16" })];
+    return dtypeOf(x) === "f32" ? [formula(b, x, "loose")] : undefined;
   },
   cuda: undefined,
 } satisfies Readonly<Record<Limits["target"], RewriteRule | undefined>>;
