@@ -66,9 +66,10 @@ export async function build(request: BuildRequest, progress: Progress, print: (t
   const { compileTiers } = await import("../lib/compile.ts");
   const { ConstantPool } = await import("../passes/constant-pool.ts");
   const observe = request.printIr === undefined ? undefined : (await import("./print-ir.ts")).createIrPrinter(request.printIr, print);
+  const { diagnosingDTypes } = await import("./refused-dtypes.ts");
   const constants = new ConstantPool();
   const compiled = await progress.phase("passes and codegen", () =>
-    startCompilers(compileTiers(module, signatures, constants, { tiers, ...(observe === undefined ? {} : { observe }) })),
+    diagnosingDTypes(() => startCompilers(compileTiers(module, signatures, constants, { tiers, ...(observe === undefined ? {} : { observe }) }))),
   );
   const compilation: Compilation = { tiers: compiled, constants: constants.bytes };
 
