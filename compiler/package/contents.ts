@@ -1,6 +1,9 @@
 /**
  * What a built package is made of, as file names and texts: package.json, index.js, index.d.ts, program.json, and
- * for each tier its kernels. Nothing here touches a disk; folder.ts writes what this returns.
+ * for each tier its kernels and Programs. Nothing here touches a disk; folder.ts writes what this returns.
+ *
+ * One index.js serves Node, bundlers and pages without a bundler. Bundlers take along the files whose URLs are written
+ * out as `new URL("./name", import.meta.url)`: those that a browser may ask for, and no others.
  */
 
 import type { Signature } from "../../ir/signature.ts";
@@ -33,11 +36,14 @@ export function packageFiles(
   const title = `${identity.name}: built by tsdlc ${identity.compilerVersion} from ${identity.sources.join(", ")}.`;
   return [
     { path: "package.json", data: printPackageJson(identity) },
-    { path: "index.js", data: printEntry(signatures, title) },
+    { path: "index.js", data: printEntry(signatures, compilation, title) },
     { path: "index.d.ts", data: printDeclarations(signatures, title) },
     { path: "program.json", data: printManifest(identity, signatures, compilation) },
     ...(compilation.constants === undefined ? [] : [{ path: constantsPath, data: compilation.constants }]),
-    ...compilation.tiers.map((tier) => ({ path: sourcePath(tier), data: tier.source })),
+    ...compilation.tiers.flatMap((tier) => [
+      { path: sourcePath(tier), data: tier.source },
+      { path: programsPath(tier), data: `${JSON.stringify(tier.programs)}\n` },
+    ]),
   ];
 }
 
@@ -52,6 +58,10 @@ export function sourcePath(tier: CompiledTier): string {
 /** What the runtime opens: the machine code for a CPU, else the source itself. */
 export function codePath(tier: CompiledTier): string {
   return tier.target === "cpu" ? `kernels/${tier.name}.so` : sourcePath(tier);
+}
+
+function programsPath(tier: CompiledTier): string {
+  return `kernels/${tier.name}.json`;
 }
 
 /** npm allows lower case letters, digits and - . _ ~; other characters of a folder's name become dashes. */
@@ -73,16 +83,23 @@ function printPackageJson({ name, sources, compilerVersion, runtimeRange }: Pack
   return `${JSON.stringify(manifest, undefined, 2)}\n`;
 }
 
-function printEntry(signatures: readonly Signature[], title: string): string {
+function printEntry(signatures: readonly Signature[], compilation: Compilation, title: string): string {
+  const files = ["program.json", ...browserFiles(compilation)].map((name) => `  "${name}": new URL("./${name}", import.meta.url),\n`);
   return [
     `/** ${title} */\n`,
     `import { loadPackage } from "tsdlc-runtime";\n`,
-    `const functions = await loadPackage(new URL(".", import.meta.url));\n`,
+    `// What a browser needs is named, so that bundlers find it; the rest is beside program.json.`,
+    `const functions = await loadPackage({\n${files.join("")}});\n`,
     ...signatures.map((signature) => {
       const { name } = signature;
       return `${docComment(functionDoc(signature), "")}export const ${name} = functions.${name};\n`;
     }),
   ].join("\n");
+}
+
+function browserFiles({ tiers, constants }: Compilation): readonly string[] {
+  const files = tiers.filter(({ target }) => target === "wgsl").flatMap((tier) => [programsPath(tier), codePath(tier)]);
+  return files.length === 0 || constants === undefined ? files : [constantsPath, ...files];
 }
 
 function printManifest(identity: PackageIdentity, signatures: readonly Signature[], compilation: Compilation): string {
@@ -96,7 +113,7 @@ function printManifest(identity: PackageIdentity, signatures: readonly Signature
       target: tier.target,
       requires: tier.requires,
       code: codePath(tier),
-      programs: tier.programs,
+      programs: programsPath(tier),
     })),
     ...(compilation.constants === undefined ? {} : { constants: constantsPath }),
   };
