@@ -12,6 +12,7 @@ import { bufferType, bytesOf, type DType, isFloat, type ScalarType } from "../ir
 import { cElementwise } from "./c-elementwise.ts";
 import { literal, spellDim, spellElement, spellStored } from "./c-scalars.ts";
 import { cMemoryName, cNames } from "./c-types.ts";
+import { cudaMatrix } from "./cuda-wrappers.ts";
 import { indent } from "./spell.ts";
 import type { Definition, Target, Use } from "./target.ts";
 
@@ -106,6 +107,7 @@ export const cudaTarget: Target = {
   load: (buffer, memory, offset, _result, use) => spellElement(memory, `${buffer}[${offset}]`, use),
   store: (buffer, memory, offset, value, _type, use) => `${buffer}[${offset}] = ${spellStored(memory, value, use)};`,
   atomicAdd: (buffer, { dtype }, offset, value, use) => [spellAtomic(dtype, `${buffer} + ${offset}`, value, use)],
+  matrix: cudaMatrix,
   gather: noVectors,
   scatter: noVectors,
   splat: noVectors,

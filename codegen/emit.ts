@@ -6,10 +6,11 @@
 import { type Dim, elementCount } from "../ir/dim.ts";
 import { at, only } from "../ir/expect.ts";
 import { type Func, type Op, type Region, type Value, visitOps } from "../ir/module.ts";
+import { type MmaAttrs, type PackAttrs, registersOfMma } from "../ir/ops/matrix.ts";
 import { storedBuffers } from "../ir/rewrite.ts";
 import { bufferTypeOf, scalarTypeOf } from "../ir/type-of.ts";
 import { type BufferType, printType, type ScalarType, scalarType } from "../ir/type.ts";
-import type { Definition, ElementwiseName, KernelParameter, KernelText, Target, Use } from "./target.ts";
+import type { Definition, ElementwiseName, KernelParameter, KernelText, MatrixSpelling, Target, Use } from "./target.ts";
 
 /** A kernel function and what its text says besides: the named dims it knows, in order, and what it is. */
 export type KernelRequest = Pick<KernelText, "dims" | "comment" | "isInPlace"> & { readonly func: Func };
@@ -79,6 +80,8 @@ class KernelEmitter {
       case "load": return this.#load(op);
       case "store": return this.#store(op);
       case "atomic_add": return this.#atomicAdd(op);
+      case "pack": return this.#define(op, this.#matrix().pack((op.attrs as PackAttrs).format, op.operands.map((operand) => this.#name(operand)), this.#use));
+      case "mma": return this.#mma(op);
       case "splat": return this.#splat(op);
       case "ramp": return this.#define(op, this.#target.ramp(this.#operand(op, 0), resultType(op), this.#use));
       case "extract":
@@ -171,6 +174,24 @@ class KernelEmitter {
     if (buffer === undefined || value === undefined) throw new Error("an atomic addition needs a buffer and a value");
     const memory = bufferTypeOf(buffer);
     this.#lines.push(...this.#target.atomicAdd(this.#name(buffer), memory, this.#offset(memory, index), this.#name(value), this.#use));
+  }
+
+  #mma(op: Op): void {
+    const attrs = op.attrs as MmaAttrs;
+    const registersAt = (position: number, first: number, count: number): readonly string[] =>
+      Array.from({ length: count }, (_, i) => `${this.#operand(op, position)}_${first + i}`);
+    this.#lines.push(...this.#matrix().mma(
+      attrs.format,
+      registersAt(0, attrs.total, registersOfMma.total),
+      registersAt(1, attrs.left, registersOfMma.left),
+      registersAt(2, attrs.right, registersOfMma.right),
+      this.#use,
+    ));
+  }
+
+  #matrix(): MatrixSpelling {
+    if (this.#target.matrix === undefined) throw new Error(`${this.#target.name} has no matrix instructions`);
+    return this.#target.matrix;
   }
 
   /** The row-major position, by Horner's rule; a vector when an index is. */

@@ -10,6 +10,7 @@ import type * as bits from "../ir/ops/bits.ts";
 import type * as cast from "../ir/ops/cast.ts";
 import type * as compare from "../ir/ops/compare.ts";
 import type * as elementwise from "../ir/ops/elementwise.ts";
+import type { FactorFormat } from "../ir/ops/matrix.ts";
 import type { BufferType, ScalarType } from "../ir/type.ts";
 
 type SnakeCase<Key extends string> = Key extends `${infer Head}${infer Tail}`
@@ -65,6 +66,12 @@ export interface KernelText {
   readonly body: readonly string[];
 }
 
+export interface MatrixSpelling {
+  pack(format: FactorFormat, elements: readonly string[], use: Use): string;
+  /** total += left x right, each given by its registers. */
+  mma(format: FactorFormat, total: readonly string[], left: readonly string[], right: readonly string[], use: Use): readonly string[];
+}
+
 export interface Target {
   readonly name: "cpu" | "wgsl" | "cuda";
   readonly elementwise: Readonly<Record<ElementwiseName, Spelling>>;
@@ -83,6 +90,8 @@ export interface Target {
   store(buffer: string, memory: BufferType, offset: string, value: string, type: ScalarType, use: Use): string;
   /** memory[offset] += value, as one step. */
   atomicAdd(buffer: string, memory: BufferType, offset: string, value: string, use: Use): readonly string[];
+  /** Matrix instructions, where a target has them. */
+  readonly matrix?: MatrixSpelling;
   /** One element per lane at a vector of offsets. */
   gather(buffer: string, memory: BufferType, offsets: string, result: ScalarType, use: Use): string;
   scatter(buffer: string, memory: BufferType, offsets: string, value: string, type: ScalarType, use: Use): string;

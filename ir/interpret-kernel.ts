@@ -14,6 +14,7 @@ import {
   type Cell, type Frame, laneIn, memoryIn, numberIn, dimAttr, rounding, type Scope, type Sizes, slotOf, slotsOf, type Step,
 } from "./interpret-frame.ts";
 import { compileBarrier, compileContract, compileFor, compileIf, compileParallel, compileReduce, compileScan, compileWhile } from "./interpret-loops.ts";
+import { compileMma, compilePack } from "./interpret-matrix.ts";
 import { Memory } from "./interpret-memory.ts";
 import type { Func, Op, Region, Value } from "./module.ts";
 import { type ElementwiseRecord, evaluateScalar, isElementwise } from "./op.ts";
@@ -62,6 +63,8 @@ function compileOp(scope: Scope, op: Op): Step {
     case "if": return compileIf(scope, op);
     case "alloc": return compileAlloc(scope, op);
     case "barrier": return compileBarrier(scope, op);
+    case "pack": return compilePack(scope, op);
+    case "mma": return compileMma(scope, op);
     case "load": return compileLoad(scope, op);
     case "store": return compileStore(scope, op, (memory, index, value, iteration) => memory.store(index, value, iteration));
     case "atomic_add": return compileStore(scope, op, (memory, index, value, iteration) => memory.add(index, value, iteration));

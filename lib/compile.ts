@@ -58,7 +58,8 @@ export function compileModule(module: Module, signatures: readonly Signature[], 
 /** The same one tier at a time, for callers that have a use for the first while the next is made. */
 export function* compileTiers(module: Module, signatures: readonly Signature[], constants: ConstantPool, options: CompileOptions): Generator<CompiledTier, void> {
   const entries = signatures.map(({ name }) => name);
-  const simplified = runPasses(module, tensorPipeline, { entries }, options.observe);
+  const precisions = new Map(signatures.flatMap(({ name, precision }) => (precision === undefined ? [] : [[name, precision] as const])));
+  const simplified = runPasses(module, tensorPipeline, { entries, precisions }, options.observe);
   const fused = new Map<string, Module>();
   for (const tier of options.tiers) {
     const limits = findLimits(tier);

@@ -17,6 +17,8 @@ export interface Limits {
   readonly threads: number;
   /** Bytes that the threads of a block may share. */
   readonly sharedBytes: number;
+  /** Whether warps multiply small matrices (ir/ops/matrix.ts). */
+  readonly hasMatrixUnits: boolean;
   /** Bytes of scratch memory that one grid item may have for one value. */
   readonly scratchBytes: number;
   /** Buffers that one kernel may use. */
@@ -27,7 +29,7 @@ export interface Limits {
   readonly flags: readonly string[];
 }
 
-const cpu = { target: "cpu", threads: 0, sharedBytes: 0, scratchBytes: 32 * 1024, buffers: 64 } as const;
+const cpu = { target: "cpu", threads: 0, sharedBytes: 0, hasMatrixUnits: false, scratchBytes: 32 * 1024, buffers: 64 } as const;
 
 /**
  * Integers wrap; a product and a sum are never joined behind our back (-ffp-contract=off), so that fused multiply-add
@@ -71,6 +73,7 @@ export const wgslBase: Limits = {
   vectorRegisters: 0,
   threads: 256,
   sharedBytes: 16 * 1024,
+  hasMatrixUnits: false,
   scratchBytes: 0,
   buffers: 8,
   requires: [],
@@ -88,6 +91,7 @@ export const cuda: Limits = {
   vectorRegisters: 0,
   threads: 256,
   sharedBytes: 48 * 1024,
+  hasMatrixUnits: true,
   scratchBytes: 0,
   buffers: 64,
   requires: [],

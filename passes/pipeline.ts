@@ -19,11 +19,12 @@ import { hoist } from "./hoist.ts";
 import { lower } from "./lower.ts";
 import { placeBarriers } from "./place-barriers.ts";
 import type { Pass, PassContext } from "./pass.ts";
+import { setPrecision } from "./set-precision.ts";
 import { schedule } from "./schedule/schedule.ts";
 import { simplify } from "./simplify.ts";
 import { transform } from "./transform.ts";
 
-export const passes = { transform, simplify, cse, dce, "expand-loops": expandLoops, fuse, lower, schedule, "expand-math": expandMath, hoist, "place-barriers": placeBarriers } satisfies Readonly<Record<string, Pass>>;
+export const passes = { transform, simplify, cse, dce, "expand-loops": expandLoops, fuse, lower, schedule, "expand-math": expandMath, hoist, "place-barriers": placeBarriers, "set-precision": setPrecision } satisfies Readonly<Record<string, Pass>>;
 
 export type PassName = keyof typeof passes;
 
@@ -31,7 +32,7 @@ export type PassName = keyof typeof passes;
  * From what a frontend makes to what can be fused: the same for every target. The second simplify finds what only cse
  * made equal, as the operands of max(x, x).
  */
-export const tensorPipeline: readonly PassName[] = ["transform", "simplify", "cse", "simplify", "dce"];
+export const tensorPipeline: readonly PassName[] = ["transform", "simplify", "cse", "simplify", "dce", "set-precision"];
 
 /** From there to kernels without an order. Of the limits it reads `buffers` and `scratchBytes` alone. */
 export const fusionPipeline: readonly PassName[] = ["expand-loops", "fuse", "lower"];
@@ -53,6 +54,8 @@ export const orderings: readonly Ordering[] = [
   { before: "schedule", after: "hoist", because: "only then are there loops to leave" },
   { before: "schedule", after: "expand-math", because: "schedule weighs a tanh as one op, and makes one vector op of it" },
   { before: "expand-math", after: "hoist", because: "the constants of formulas leave the loops, where cse finds those that formulas share" },
+  { before: "transform", after: "set-precision", because: "the contractions of a derivative are its entry's only once they are ops of it" },
+  { before: "set-precision", after: "lower", because: "a kernel says what it may round" },
   { before: "dce", after: "place-barriers", because: "what nobody loads is not worth waiting for" },
   { before: "hoist", after: "place-barriers", because: "a load that leaves a phase must leave it before barriers say what came first" },
   { before: "cse", after: "dce", because: "cse and simplify leave what they replaced without uses, and dce takes it away" },

@@ -28,10 +28,10 @@ export interface MemoryUse {
 }
 
 export interface Device {
-  /** Unique among open devices: "cpu". */
+  /** Unique among open devices: "cpu", "cuda:0". */
   readonly name: string;
   readonly kind: "cpu" | "cuda" | "webgpu";
-  /** What `Tier.requires` may ask for: "avx2", "avx512f", "neon". */
+  /** What `Tier.requires` may ask for: "avx2", "avx512f", "neon"; architectures of CUDA. */
   readonly features: ReadonlySet<string>;
   /** Offsets of temporaries in an arena are multiples of this many bytes. */
   readonly alignment: number;
@@ -106,10 +106,11 @@ export type DeviceKind = Device["kind"];
 /** How a device of each kind is opened, in the order in which they are preferred. */
 const openers: Readonly<Record<DeviceKind, Opener>> = {
   cuda: {
-    open: async () => {
-      throw new DeviceError("the device cuda is not there: this version of tsdlc-runtime runs on cpu and webgpu");
+    open: async (ordinal) => {
+      if (!isNode()) throw new DeviceError(`the device cuda is not there: it needs Node; in a browser ask for "webgpu"`);
+      return (await import("./cuda-device.ts")).cudaDevice(ordinal);
     },
-    openIfWorthwhile: async () => undefined,
+    openIfWorthwhile: async () => (isNode() ? unlessAbsent(() => openers.cuda.open(0)) : undefined),
   },
   webgpu: {
     open: async () => (await import("./webgpu-device.ts")).webgpuDevice(await webGpuHost()),
@@ -120,15 +121,15 @@ const openers: Readonly<Record<DeviceKind, Opener>> = {
       if (!isNode()) throw new DeviceError(`the device cpu is not there: it needs Node; in a browser ask for "webgpu"`);
       return (await import("./cpu-device.ts")).cpuDevice();
     },
-    openIfWorthwhile: async () => (isNode() ? openers.cpu.open() : undefined),
+    openIfWorthwhile: async () => (isNode() ? openers.cpu.open(0) : undefined),
   },
 };
 
 const preferred = Object.keys(openers) as readonly DeviceKind[];
 
 interface Opener {
-  /** Rejects with DeviceError when there is none. */
-  open(): Promise<Device>;
+  /** Rejects with DeviceError when there is none; only of cuda can there be more than the first. */
+  open(ordinal: number): Promise<Device>;
   /** Undefined where there is none, or one that nobody would choose: WebGPU in software. */
   openIfWorthwhile(): Promise<Device | undefined>;
 }
@@ -136,14 +137,15 @@ interface Opener {
 let inUse: Device | undefined;
 
 /**
- * Opens a device: the one named, else the one TSDLC_DEVICE names, else the first of webgpu and cpu that is there; in
- * Node, webgpu counts when the npm package `webgpu` is installed and finds a GPU. Throws DeviceError when the named one
- * is not there; there is no fallback from a name.
+ * Opens a device: the one named, else the one TSDLC_DEVICE names, else the first of cuda, webgpu and cpu that is
+ * there; in Node, webgpu counts when the npm package `webgpu` is installed and finds a GPU. "cuda:1" is the second GPU
+ * of the driver. Throws DeviceError when the named one is not there; there is no fallback from a name.
  */
 export async function device(name: string | undefined = deviceOption()): Promise<Device> {
   if (name === undefined) return (inUse = await firstDevice());
-  if (!Object.hasOwn(openers, name)) throw new DeviceError(`there is no device "${name}": the names are cpu, cuda and webgpu`);
-  return (inUse = await openers[name as DeviceKind].open());
+  const [, kind = name, ordinal = "0"] = /^(cuda)(?::(\d{1,4}))?$/.exec(name) ?? [];
+  if (!Object.hasOwn(openers, kind)) throw new DeviceError(`there is no device "${name}": the names are cpu, cuda (or cuda:1 and so on) and webgpu`);
+  return (inUse = await openers[kind as DeviceKind].open(Number(ordinal)));
 }
 
 /** The device that TSDLC_DEVICE names, else the first of these kinds that is worth using; others are not opened. */
@@ -161,7 +163,7 @@ async function firstDevice(kinds: readonly DeviceKind[] = preferred): Promise<De
     const found = await openers[kind].openIfWorthwhile();
     if (found !== undefined) return found;
   }
-  return openers[last].open();
+  return openers[last].open(0);
 }
 
 /** Whether there is Node around; what needs it is imported only then, and bundles for browsers leave it out. */
@@ -175,16 +177,20 @@ async function webGpuHost(): Promise<WebGpuHost> {
 
 async function openWebGpuHardware(): Promise<Device | undefined> {
   if (isNode() && !(await import("./webgpu-node.ts")).mayHaveGpu()) return undefined;
-  let host: WebGpuHost;
+  const host = await unlessAbsent(webGpuHost);
+  if (host === undefined) return undefined;
+  const { hasHardware, webgpuDevice } = await import("./webgpu-device.ts");
+  return (await hasHardware(host)) ? webgpuDevice(host) : undefined;
+}
+
+/** What `open` opens, or undefined where it is not there: nobody asked for it by name. */
+async function unlessAbsent<T>(open: () => Promise<T>): Promise<T | undefined> {
   try {
-    host = await webGpuHost();
+    return await open();
   } catch (error) {
-    // Nobody asked for it by name.
     if (error instanceof DeviceError) return undefined;
     throw error;
   }
-  const { hasHardware, webgpuDevice } = await import("./webgpu-device.ts");
-  return (await hasHardware(host)) ? webgpuDevice(host) : undefined;
 }
 
 /** Memory of the device that was opened last, by name or by loading a package. */

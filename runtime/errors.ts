@@ -3,11 +3,7 @@
  * where, the facts with numbers, and what to do; nothing was changed and every handle is still valid after any of them.
  */
 
-export class TsdlcError extends Error {
-  override get name(): string {
-    return this.constructor.name;
-  }
-}
+export class TsdlcError extends Error {}
 
 /** An argument of a call has the wrong shape, dtype, length, tree or device, or breaks a condition of the program. */
 export class ArgumentError extends TsdlcError {}
@@ -51,3 +47,10 @@ export class CompileError extends TsdlcError {
     this.sourcePath = sourcePath;
   }
 }
+
+// Written down, because bundlers shorten the names of classes; on prototypes, because a stack begins with the name.
+const classes = {
+  TsdlcError, ArgumentError, HandleError, DeviceError, RunError, OutOfMemoryError, PackageError, PackageTruncatedError,
+  PackageForeignError, PackageVersionError, AddonError, CompilerMissingError, CompileError,
+};
+for (const [name, type] of Object.entries(classes)) Object.defineProperty(type.prototype, "name", { value: name, configurable: true, writable: true });

@@ -13,8 +13,8 @@ import { deviceBytes, toDevice, toHost } from "./webgpu-elements.ts";
 import { Faults, wordsOf } from "./webgpu-faults.ts";
 import { bufferUsage, failureOf, mapForReading, type Storage, WebGpuMemory } from "./webgpu-memory.ts";
 import { compilePipelines } from "./webgpu-module.ts";
+import { prepareRun } from "./webgpu-prepare.ts";
 import { RunQueue } from "./webgpu-queue.ts";
-import { prepareRun } from "./webgpu-run.ts";
 
 /** Where WebGPU comes from. */
 export interface WebGpuHost {
@@ -76,10 +76,13 @@ export async function createWebGpuDevice({ gpu, advice, keepSource }: WebGpuHost
   const adapter = await gpu.requestAdapter(preference);
   if (adapter === null) throw new DeviceError(`the device webgpu is not there: WebGPU found no adapter: ${advice}`);
   const { maxBufferSize, maxStorageBufferBindingSize } = adapter.limits;
-  const device = await adapter.requestDevice({
+  const request = adapter.requestDevice({
     requiredFeatures: optionalFeatures.filter((feature) => adapter.features.has(feature)),
     // All other limits stay what every adapter has, so that a kernel that runs here runs elsewhere.
     requiredLimits: { maxBufferSize, maxStorageBufferBindingSize },
+  });
+  const device = await request.catch((error: unknown) => {
+    throw new DeviceError(`the device webgpu (${describe(adapter)}) does not open: ${wordsOf(error)}`, { cause: error });
   });
   return new WebGpuDevice(device, describe(adapter), keepSource, options.cacheBytes ?? 2 ** 30);
 }
@@ -127,7 +130,17 @@ export class WebGpuDevice implements Device {
   }
 
   write(bytes: Uint8Array, dtype: DTypeName): DeviceBuffer {
-    return this.#memory.handle(this.#upload(bytes, dtype));
+    this.#faults.requireDevice();
+    const elements = toDevice(bytes, dtype);
+    const storage = this.#memory.allocate(elements.length);
+    this.#faults.guard(
+      ["validation"],
+      () => this.#device.queue.writeBuffer(storage.block.buffer, 0, elements),
+      ([error]) => {
+        if (error !== undefined) storage.failure = storage.block.failure ?? new RunError(`${elements.length} bytes could not be written to webgpu (${this.description}): ${wordsOf(error)}`);
+      },
+    );
+    return this.#memory.handle(storage);
   }
 
   async read(buffer: DeviceBuffer, bytes: number, dtype: DTypeName): Promise<ArrayBuffer> {
@@ -149,14 +162,15 @@ export class WebGpuDevice implements Device {
     const target = { device: this.#device, faults: this.#faults, memory: this.#memory, queue: this.#queue, description: this.description };
     const pipelines = await compilePipelines(source, { ...target, keepSource: this.#keepSource });
     // Tiers share the file of constants, which has the host's layout: each constant is a buffer of its own here.
-    const constants = new Map<string, Storage>();
+    // Handles, so that they go when nothing can run the programs any more.
+    const constants = new Map<string, DeviceBuffer>();
     const constant = (offset: number, bytes: number, dtype: DTypeName): Storage => {
       const key = `${offset} ${bytes} ${dtype}`;
       const file = source.constants ?? new Uint8Array(0);
       if (offset + bytes > file.length) throw new PackageError(`a program is broken: it has a constant of ${bytes} bytes at ${offset}, and there are ${file.length} bytes of constants; build it again`);
-      const present = constants.get(key) ?? this.#upload(file.subarray(offset, offset + bytes), dtype);
+      const present = constants.get(key) ?? this.write(file.subarray(offset, offset + bytes), dtype);
       constants.set(key, present);
-      return present;
+      return this.#memory.storageOf(present);
     };
     return { prepare: (program, plan) => prepareRun(program, plan, pipelines, { ...target, constant }) };
   }
@@ -177,20 +191,6 @@ export class WebGpuDevice implements Device {
   /** Ends the device and its tensors, as a lost device does. */
   destroy(): void {
     this.#device.destroy();
-  }
-
-  #upload(bytes: Uint8Array, dtype: DTypeName): Storage {
-    this.#faults.requireDevice();
-    const elements = toDevice(bytes, dtype);
-    const storage = this.#memory.allocate(elements.length);
-    this.#faults.guard(
-      ["validation"],
-      () => this.#device.queue.writeBuffer(storage.block.buffer, 0, elements),
-      ([error]) => {
-        if (error !== undefined) storage.failure = storage.block.failure ?? new RunError(`${elements.length} bytes could not be written to webgpu (${this.description}): ${wordsOf(error)}`);
-      },
-    );
-    return storage;
   }
 
   async #fill(host: ArrayBuffer, storage: Storage, dtype: DTypeName): Promise<void> {

@@ -63,10 +63,10 @@ export class Faults {
 
   /** The outcome of a promise, or the loss of the device if that comes first. */
   orLost<T>(promise: Promise<T>): Promise<T> {
-    if (this.#lost !== undefined) return Promise.reject(this.#lost);
     return new Promise((resolve, reject) => {
       // Not a race with `loss`: a promise that is never settled would keep all of its races.
-      this.#waiting.add(reject);
+      if (this.#lost === undefined) this.#waiting.add(reject);
+      else reject(this.#lost);
       promise.then(resolve, reject).finally(() => this.#waiting.delete(reject));
     });
   }

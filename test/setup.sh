@@ -30,7 +30,8 @@ cross_compiler() {
 lavapipe() {
   folder="${XDG_CACHE_HOME:-$HOME/.cache}/tsdlc/lavapipe"
   [ -f "$folder/lvp_icd.json" ] && [ -n "$(find_library libvulkan.so.1)" ] && return
-  if [ "$(uname -s)" != Linux ] || [ "$(find_driver)" != "" ]; then return; fi
+  # Elsewhere than on Debian and its kin there is no telling which version a driver has.
+  if [ "$(uname -s)" != Linux ] || ! command -v dpkg-query >/dev/null 2>&1 || [ "$(find_driver)" != "" ]; then return; fi
   if install_packages libvulkan1 mesa-vulkan-drivers && [ "$(find_driver)" = "" ]; then unpack_driver "$folder"; fi
   [ "$(find_driver)" != "" ] || [ -f "$folder/lvp_icd.json" ] ||
     note "there is no Vulkan driver that Dawn takes (Debian: apt-get install libvulkan1 mesa-vulkan-drivers, of Mesa 23 or later); the tests of WebGPU will be skipped"
@@ -71,4 +72,5 @@ unpack_driver() (
 
 cross_compiler
 lavapipe
+sh "$(dirname "$0")/cuda/setup.sh"
 exit 0

@@ -11,7 +11,7 @@ import { createWebGpuDevice, type WebGpuDevice, type WebGpuOptions } from "../ru
 import { mayHaveGpu, nodeHost } from "../runtime/webgpu-node.ts";
 import { absent } from "./require-device.ts";
 
-const folder = join(process.env["XDG_CACHE_HOME"] ?? join(homedir(), ".cache"), "tsdlc", "lavapipe");
+const folder = join(process.env["XDG_CACHE_HOME"] || join(homedir(), ".cache"), "tsdlc", "lavapipe");
 
 /** Sets what Vulkan drivers read; scripts that a test starts inherit it. A GPU's own driver stays in the choice. */
 export function useSoftwareVulkan(): void {

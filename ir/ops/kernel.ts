@@ -11,6 +11,7 @@
 import { type Dim, isDim } from "../dim.ts";
 import { type Attrs, inputsOfLaunch, type Region, type Value } from "../module.ts";
 import { type OpRecord, TypeFault } from "../op.ts";
+import type { Precision } from "../signature.ts";
 import { bufferType, type BufferType, type DType, indexType, printType, sameType, type ScalarType, scalarType, tensorType, type Type } from "../type.ts";
 import { given } from "./check.ts";
 
@@ -71,6 +72,8 @@ export interface ContractAttrs extends Attrs {
   readonly k: Dim;
   /** Of the accumulator; the products are accumulated by fused multiply-add where the target has it. */
   readonly dtype: DType;
+  /** Factors may be rounded to this, or are exact in it; absent where they may not. */
+  readonly precision?: Precision;
 }
 
 /** epilogue(batch..., i, j, sum over p < k of left(batch..., i, p) * right(batch..., p, j)). */

@@ -6,7 +6,7 @@
 import assert from "node:assert/strict";
 import { hostArray, type HostArray } from "../../ir/host.ts";
 import { interpret } from "../../ir/interpret.ts";
-import type { Func, Module, Op, Region } from "../../ir/module.ts";
+import { type Func, type Module, type Op, type Region, visitOps } from "../../ir/module.ts";
 import { opTable, textName } from "../../ir/ops/table.ts";
 import { parse } from "../../ir/parse.ts";
 import { findLimits } from "../../passes/limits.ts";
@@ -50,6 +50,10 @@ const programs: Readonly<Record<string, { readonly text: string; readonly sizes?
   "a contraction of integers": { text: contraction("i32[20,17]", "i32[17,18]", "[20,18]", 1, 0) },
   "a contraction with a long sum": { text: contraction("f32[9,1100]", "f32[1100,10]", "[9,10]", 1, 0) },
   "a product with a vector": { text: contraction("f32[1,300]", "f32[300,40]", "[1,40]", 1, 0) },
+  "a contraction in tf32": { text: contraction("f32[70,40]", "f32[40,33]", "[70,33]", 1, 0, "tf32") },
+  "a contraction in bf16 with both operands transposed": { text: contraction("f32[41,70]", "f32[66,41]", "[70,66]", 0, 1, "bf16") },
+  "a contraction of f16": { text: contraction("f16[64,48]", "f16[48,32]", "[64,32]", 1, 0) },
+  "a contraction of bf16, of named sizes": { text: contraction("bf16[M,K]", "bf16[K,N]", "[M,N]", 1, 0), sizes: { M: 65, K: 35, N: 17 } },
   "a batch of contractions": { text: `
 func @f(%x: f32[3,20,24], %y: f32[3,24,18]) {
   %0: f32[3,20,18] = dot_general %x, %y {"leftBatch":[0],"leftReduced":[2],"rightBatch":[0],"rightReduced":[1]}
@@ -77,11 +81,24 @@ describe("schedules of blocks", function () {
     for (const [what, { text, sizes = {} }] of Object.entries(programs)) {
       it(`${what}, for ${tier}`, () => {
         const module = parse(text);
-        const inputs = inputsFor(module, sizes);
-        assertClose(run(schedule(module, tier), inputs, sizes), run(module, inputs, sizes), 64);
+        const isExact = /f16|precision/.test(text);
+        const inputs = inputsFor(module, sizes, isExact);
+        assertClose(run(schedule(module, tier), inputs, sizes), run(module, inputs, sizes), isExact ? 0 : 64);
       });
     }
   }
+
+  it("uses matrix instructions where factors may be rounded, and there alone", () => {
+    const products = (text: string, tier = "cuda"): number => {
+      let count = 0;
+      for (const { body } of schedule(parse(text), tier).functions) visitOps(body, ({ name }) => void (name === "mma" && count++));
+      return count;
+    };
+    assert.ok(products(programs["a contraction in tf32"]?.text ?? "") > 0);
+    assert.ok(products(programs["a contraction of f16"]?.text ?? "") > 0);
+    assert.equal(products(programs["a contraction of several tiles and steps"]?.text ?? ""), 0);
+    assert.equal(products(programs["a contraction in tf32"]?.text ?? "", "wgsl-base"), 0);
+  });
 
   it("splits long sums of known sizes alone", () => {
     const kernels = (text: string): number => schedule(parse(text), "cuda").functions.length - 1;
@@ -105,11 +122,13 @@ describe("schedules of blocks", function () {
   }
 });
 
-function contraction(left: string, right: string, result: string, leftReduced: number, rightReduced: number): string {
-  const dtype = left.slice(0, 3);
+/** Sums of small whole numbers: exact in every precision, so that none excuses a wrong one. */
+function contraction(left: string, right: string, result: string, leftReduced: number, rightReduced: number, precision?: string): string {
+  const dtype = left.slice(0, left.indexOf("["));
+  const allowed = precision === undefined ? "" : `,"precision":"${precision}"`;
   return `
 func @f(%x: ${left}, %y: ${right}) {
-  %0: ${dtype}${result} = dot_general %x, %y {"leftBatch":[],"leftReduced":[${leftReduced}],"rightBatch":[],"rightReduced":[${rightReduced}]}
+  %0: ${dtype}${result} = dot_general %x, %y {"leftBatch":[],"leftReduced":[${leftReduced}]${allowed},"rightBatch":[],"rightReduced":[${rightReduced}]}
   %1: ${dtype}${result} = add %0, %0
   return %1
 }`;
@@ -142,13 +161,13 @@ function run(module: Module, inputs: readonly HostArray[], sizes: Sizes): readon
   return interpret(module, "f", inputs, sizes);
 }
 
-function inputsFor({ functions }: Module, sizes: Sizes): readonly HostArray[] {
+function inputsFor({ functions }: Module, sizes: Sizes, isExact = false): readonly HostArray[] {
   const random = createRandom(1);
   return functions.find(({ name }) => name === "f")?.body.parameters.map(({ type }) => {
     if (type.kind !== "tensor") throw new TypeError("a function of tensors was expected");
     const shape = type.shape.map((dim) => (typeof dim === "number" ? dim : sizes[dim.key] ?? NaN));
     const count = shape.reduce((product, size) => product * size, 1);
-    return hostArray(type.dtype, shape, Array.from({ length: count }, () => (type.dtype === "f32" ? random() * 4 : Math.floor(random() * 100) - 50)));
+    return hostArray(type.dtype, shape, Array.from({ length: count }, () => (isExact ? Math.floor(random() * 9) - 4 : type.dtype === "f32" ? random() * 4 : Math.floor(random() * 100) - 50)));
   }) ?? [];
 }
 

@@ -9,7 +9,7 @@ import { sizeClass } from "../../runtime/webgpu-memory.ts";
 import { assignSlots } from "../../runtime/webgpu-slots.ts";
 import { webgpuForTest } from "../webgpu-adapter.ts";
 import { launch, program, tensorTree } from "./machine.ts";
-import { addOnGpu, anyFunction, bindWgsl, wgslKernel } from "./webgpu-machine.ts";
+import { addOnGpu, anyFunction, bindWgsl, stepOnGpu, wgslKernel } from "./webgpu-machine.ts";
 
 const root = resolve(import.meta.dirname, "..", "..");
 
@@ -121,6 +121,23 @@ describe("runtime: memory on webgpu", () => {
     device.destroy();
   });
 
+  it("takes turns with two buffers where a parameter is donated from step to step", async () => {
+    const device = await webgpuForTest();
+    assert.ok(device);
+    const step = anyFunction(await bindWgsl(device, [stepOnGpu]), "step");
+    const x = tensor(new Float32Array(1 << 14));
+    let w = tensor(new Float32Array(1 << 16).fill(1), [1 << 14, 4]);
+    for (let i = 0; i < 20; i++) {
+      const after = step({ w }, x);
+      after.y.dispose();
+      w = after.w;
+    }
+    assert.equal((await w.data())[7], 2 ** 20);
+    const [one, small] = [4 << 16, 4 << 14];
+    assert.deepEqual(device.memory(), { bytesLive: one + small, bytesPeak: 2 * one + small, bytesCached: one });
+    device.destroy();
+  });
+
   it("finalizers release what nobody disposed of", () => {
     const outcome = run(`${opening}
       for (let i = 0; i < 100; i++) add(x, x);
@@ -134,7 +151,8 @@ describe("runtime: memory on webgpu", () => {
     assert.equal(outcome.stdout.trim(), `${101 * one} ${one}`);
   });
 
-  it("lets a process end by itself, with its runs done or not, its device collected or not", () => {
+  it("lets a process end by itself, with its runs done or not, its device collected or not", function () {
+    this.timeout(120_000);
     const ends: readonly (readonly [script: string, status: number, said: string])[] = [
       ["console.log((await add(x, x).data())[5]);", 0, "2"],
       ["for (let i = 0; i < 50; i++) add(x, x);", 0, ""],

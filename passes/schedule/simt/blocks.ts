@@ -18,6 +18,7 @@ import { isOneSpace } from "../serial.ts";
 import type { ScheduledKernel } from "../tiles.ts";
 import { chooseBlockTile } from "./block-tile.ts";
 import { layoutRows } from "./layout.ts";
+import { chooseMatrixTile, tileByMatrix } from "./matrix-tile.ts";
 import { scheduleMap } from "./map.ts";
 import { schedulePhases } from "./phases.ts";
 import { isStaged, scheduleRows } from "./rows.ts";
@@ -35,6 +36,8 @@ function scheduleSpace(func: Func, limits: Limits): Func {
   return rewriteFunction(func, (b, op, _operands, rewriter) => {
     if (op.name === "contract") {
       const parts = partsOf(op.attrs as ContractAttrs, op.regions.map((region) => withOuter(region, rewriter.value)));
+      const matrixTile = chooseMatrixTile(parts, limits);
+      if (matrixTile !== undefined) return (tileByMatrix(b, parts, matrixTile), []);
       const tile = chooseBlockTile(parts, limits);
       if (tile !== undefined) return (tileInBlocks(b, parts, tile), []);
     }

@@ -97,7 +97,7 @@ function splitReduction(func: Func, root: Op): SplitKernel | undefined {
 }
 
 function splitContraction(func: Func, root: Op): SplitKernel | undefined {
-  const { batch, m, n, k, dtype } = root.attrs as ContractAttrs;
+  const { batch, m, n, k, dtype, precision } = root.attrs as ContractAttrs;
   const tiles = [...batch, ...[m, n].map((size) => (typeof size === "number" ? Math.ceil(size / 32) : size))];
   const count = mulDims(1, ...tiles);
   if (typeof count !== "number" || count >= manyTiles || typeof k !== "number" || k < longContraction) return undefined;
@@ -117,7 +117,7 @@ function splitContraction(func: Func, root: Op): SplitKernel | undefined {
         if (isMultiple(k, stretch)) return load();
         return b.if(b.lt(term, b.index(k)), {}, [b.region([], load), b.region([], () => [b.constantOf(element, 0)])]);
       });
-    b.contract({ batch: [...batch, stretches], m, n, k: stretch, dtype }, [
+    b.contract({ batch: [...batch, stretches], m, n, k: stretch, dtype, ...(precision === undefined ? {} : { precision }) }, [
       operand(left, ([row], term) => [only([row]), term], 1),
       operand(right, ([, column], term) => [term, only([column])], 0),
       b.region([...indices, indexType, indexType, element], (values) => {

@@ -16,12 +16,12 @@ import type { Region, Value } from "../../../ir/module.ts";
 import { delinearize } from "../../../ir/ops/indexing.ts";
 import { inlineRegion } from "../../../ir/rewrite.ts";
 import { scalarType } from "../../../ir/type.ts";
-import { isMultiple } from "../choose-tile.ts";
 import { type ContractionParts, multiplyAdd } from "../contract.ts";
 import { range, serialLoop } from "../loops.ts";
 import { expandSerially } from "../serial.ts";
-import { blocks, phase, registers, shared, whenBelow } from "./block.ts";
+import { blocks, phase, registers, whenBelow } from "./block.ts";
 import type { BlockTile } from "./block-tile.ts";
+import { Piece } from "./piece.ts";
 
 export function tileInBlocks(b: Builder, parts: ContractionParts, tile: BlockTile): void {
   const { batch, m, n, k } = parts.attrs;
@@ -31,21 +31,6 @@ export function tileInBlocks(b: Builder, parts: ContractionParts, tile: BlockTil
     const position = delinearize(b, block, grid);
     new TileOfBlock(b, parts, tile, position.slice(0, -2), b.mul(at(position, -2), rows), b.mul(at(position, -1), columns)).build();
   });
-}
-
-/** One operand's piece of a step: `side` rows or columns by `depth` terms. */
-interface Piece {
-  readonly side: number;
-  readonly extent: Dim;
-  /** Of the first row or column of the tile. */
-  readonly first: Value;
-  readonly isAlongSum: boolean;
-  /** The operand's element at a row or column and a term. */
-  readonly element: (side: Value, term: Value) => Value;
-  readonly memory: Value;
-  readonly fetched: Value;
-  /** Elements that each thread fetches. */
-  readonly count: number;
 }
 
 class TileOfBlock {
@@ -72,10 +57,15 @@ class TileOfBlock {
     const { threads, depth, rows, columns, isLeftAlongSum, isRightAlongSum } = this.#tile;
     const { attrs: { m, n, k, dtype }, left, right } = this.#parts;
     const inlined = (region: Region, index: readonly Value[]): Value => only(inlineRegion(b, region, [...this.#batch, ...index], expandSerially));
-    const leftPiece = this.#piece(rows, m, this.#firstRow, isLeftAlongSum, (row, term) => inlined(left, [row, term]));
-    const rightPiece = this.#piece(columns, n, this.#firstColumn, isRightAlongSum, (column, term) => inlined(right, [term, column]));
+    const piece = (side: number, extent: Dim, first: Value, isAlongSum: boolean, element: (side: Value, term: Value) => Value): Piece => new Piece(b, {
+      threads, side, extent, first, isAlongSum, element, depth, termsOfWord: 1, terms: k, wordType: dtype, elementType: dtype, toWord: only,
+      // Threads that are neighbours along the sum store to different rows: one element more keeps them off one bank.
+      isSideFirst: false, padding: isAlongSum ? 1 : 0,
+    });
+    const leftPiece = piece(rows, m, this.#firstRow, isLeftAlongSum, (row, term) => inlined(left, [row, term]));
+    const rightPiece = piece(columns, n, this.#firstColumn, isRightAlongSum, (column, term) => inlined(right, [term, column]));
     const pieces = [leftPiece, rightPiece];
-    const fetch = (thread: Value, firstTerm: Value): void => pieces.forEach((piece) => this.#fetch(piece, thread, firstTerm));
+    const fetch = (thread: Value, firstTerm: Value): void => pieces.forEach((each) => each.fetch(thread, firstTerm));
 
     phase(b, threads, (thread) => {
       const zero = b.constantOf(scalarType(dtype), 0);
@@ -83,75 +73,25 @@ class TileOfBlock {
       fetch(thread, b.index(0));
     });
     serialLoop(b, b.index(0), b.index(k), depth, [], (firstTerm) => {
-      phase(b, threads, (thread) => pieces.forEach((piece) => this.#keep(piece, thread)));
+      phase(b, threads, (thread) => pieces.forEach((each) => each.keep(thread)));
       phase(b, threads, (thread) => {
         fetch(thread, b.add(firstTerm, depth));
-        this.#multiply(leftPiece.memory, rightPiece.memory, thread);
+        this.#multiply(leftPiece, rightPiece, thread);
       });
       return [];
     });
     phase(b, threads, (thread) => this.#finish(thread));
   }
 
-  #piece(side: number, extent: Dim, first: Value, isAlongSum: boolean, element: Piece["element"]): Piece {
-    const b = this.#b;
-    const { depth, threads } = this.#tile;
-    const { dtype } = this.#parts.attrs;
-    const count = Math.ceil((side * depth) / threads);
-    // Threads that are neighbours along the sum store to different rows: one element more keeps them off one bank.
-    const memory = shared(b, dtype, [depth, isAlongSum ? side + 1 : side]);
-    return { side, extent, first, isAlongSum, element, memory, fetched: registers(b, dtype, threads, [count]), count };
-  }
-
-  /** Where in a piece the elements of a thread are; `body` is not called for those past its end. */
-  #eachElement(piece: Piece, thread: Value, body: (turn: number, side: Value, term: Value) => void): void {
-    const b = this.#b;
-    const { threads, depth } = this.#tile;
-    const elements = piece.side * depth;
-    for (const turn of range(piece.count)) {
-      const element = turn === 0 ? thread : b.add(thread, turn * threads);
-      const isWhole = elements % threads === 0;
-      const each = (): void => {
-        const [outer, inner] = [b.div(element, piece.isAlongSum ? depth : piece.side), b.rem(element, piece.isAlongSum ? depth : piece.side)];
-        body(turn, piece.isAlongSum ? outer : inner, piece.isAlongSum ? inner : outer);
-      };
-      if (isWhole) each();
-      else whenBelow(b, element, elements, 0, each);
-    }
-  }
-
-  #fetch(piece: Piece, thread: Value, firstTerm: Value): void {
-    const b = this.#b;
-    const { attrs: { k, dtype } } = this.#parts;
-    this.#eachElement(piece, thread, (turn, side, term) => {
-      const [place, termPlace] = [b.add(piece.first, side), b.add(firstTerm, term)];
-      const isTerm = b.lt(termPlace, b.index(k));
-      const isInside = isMultiple(piece.extent, piece.side) ? isTerm : b.and(isTerm, b.lt(place, b.index(piece.extent)));
-      const [value] = b.if(isInside, {}, [
-        b.region([], () => [piece.element(place, termPlace)]),
-        b.region([], () => [b.constantOf(scalarType(dtype), 0)]),
-      ]);
-      if (value === undefined) throw new Error("an if with a yield has a result");
-      b.store(piece.fetched, value, [thread, b.index(turn)]);
-    });
-  }
-
-  #keep(piece: Piece, thread: Value): void {
-    const b = this.#b;
-    this.#eachElement(piece, thread, (turn, side, term) => {
-      b.store(piece.memory, b.load(piece.fetched, [thread, b.index(turn)]), [term, side]);
-    });
-  }
-
-  #multiply(left: Value, right: Value, thread: Value): void {
+  #multiply(left: Piece, right: Piece, thread: Value): void {
     const b = this.#b;
     const { depth, threadRows, threadColumns } = this.#tile;
     const [row, column] = this.#corner(thread);
     const before = this.#part().map((index) => b.load(this.#totals, [thread, ...index]));
     const region = b.region([b.index(0).type, ...before.map(({ type }) => type)], ([term, ...totals]) => {
       if (term === undefined) throw new Error("a loop gives its body an index");
-      const factors = range(threadRows).map((i) => b.load(left, [term, this.#rowOf(row, i)]));
-      const others = range(threadColumns).map((j) => b.load(right, [term, this.#columnOf(column, j)]));
+      const factors = range(threadRows).map((i) => left.load(this.#rowOf(row, i), term));
+      const others = range(threadColumns).map((j) => right.load(this.#columnOf(column, j), term));
       return factors.flatMap((factor, i) => others.map((other, j) => multiplyAdd(b, factor, other, at(totals, i * threadColumns + j))));
     });
     const after = b.for(b.index(0), b.index(depth), b.index(1), before, { kind: "unroll" }, [region]);
