@@ -6,9 +6,9 @@
  */
 
 import { callable, type Callable, type TensorMaker } from "./callable.ts";
-import { type CodeFile, type Device, deviceAmong, isNode, type ProgramSource } from "./device.ts";
+import { type CodeFile, type Device, deviceAmong, type ProgramSource } from "./device.ts";
 import { DeviceError, PackageError, PackageForeignError, PackageTruncatedError } from "./errors.ts";
-import { deviceOption } from "./options.ts";
+import { deviceOption, isNode } from "./options.ts";
 import { checkFormat, checkProgram } from "./program-check.ts";
 import type { PackageManifest, Program, Tier } from "./program.ts";
 
