@@ -1,6 +1,6 @@
 /**
  * Hardware features that CUDA C++ has no name for, each behind a function. Its PTX stands here; on a CPU, for tests, the
- * header that the file then includes has a function of the same name (or this file, where the host's form is short).
+ * header that the file then includes has a function of the same name.
  */
 
 import type { FactorFormat } from "../ir/ops/matrix.ts";
@@ -26,25 +26,24 @@ INLINE void ${name}(float (&d)[4], const uint32_t (&a)[4], const uint32_t (&b)[2
   };
 }
 
-/** PTX ISA 7.0: cvt. The first operand goes to the high half. */
+/** PTX ISA 7.0: cvt. The first operand of a pair goes to the high half. */
+const conversions: Readonly<Record<FactorFormat, { readonly name: string; readonly parameters: string; readonly ptx: string }>> = {
+  tf32: { name: "pack_tf32", parameters: "float x", ptx: 'asm("cvt.rna.tf32.f32 %0, %1;" : "=r"(word) : "f"(x));' },
+  bf16: { name: "pack_bf16", parameters: "float low, float high", ptx: 'asm("cvt.rn.bf16x2.f32 %0, %1, %2;" : "=r"(word) : "f"(high), "f"(low));' },
+  f16: { name: "pack_f16", parameters: "float low, float high", ptx: 'asm("cvt.rn.f16x2.f32 %0, %1, %2;" : "=r"(word) : "f"(high), "f"(low));' },
+};
+
 function conversion(format: FactorFormat): Definition {
-  const name = `pack_${format}`;
-  const [parameters, ptx, host] = {
-    tf32: ["float x", 'asm("cvt.rna.tf32.f32 %0, %1;" : "=r"(word) : "f"(x));', "word = word_of_tf32(x);"],
-    bf16: ["float low, float high", 'asm("cvt.rn.bf16x2.f32 %0, %1, %2;" : "=r"(word) : "f"(high), "f"(low));', "word = word_of_bf16(low, high);"],
-    f16: ["float low, float high", 'asm("cvt.rn.f16x2.f32 %0, %1, %2;" : "=r"(word) : "f"(high), "f"(low));', "word = word_of_f16(low, high);"],
-  }[format];
+  const { name, parameters, ptx } = conversions[format];
   return {
     name,
-    text: () => `INLINE uint32_t ${name}(${parameters}) {
+    text: () => `#ifndef TSDLC_EMULATED
+INLINE uint32_t ${name}(${parameters}) {
   uint32_t word;
-#ifdef TSDLC_EMULATED
-  ${host}
-#else
   ${ptx}
-#endif
   return word;
-}`,
+}
+#endif`,
   };
 }
 
