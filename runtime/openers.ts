@@ -5,7 +5,7 @@
  */
 
 import type { Device, DeviceKind, Opener } from "./device.ts";
-import { DeviceError } from "./errors.ts";
+import { isDeviceError } from "./errors.ts";
 import { isNode } from "./options.ts";
 import type { WebGpuHost } from "./webgpu-device.ts";
 
@@ -38,7 +38,7 @@ async function unlessAbsent<T>(open: () => Promise<T>): Promise<T | undefined> {
   try {
     return await open();
   } catch (error) {
-    if (error instanceof DeviceError) return undefined;
+    if (isDeviceError(error)) return undefined;
     throw error;
   }
 }

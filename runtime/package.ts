@@ -7,7 +7,7 @@
 
 import { callable, type Callable, type TensorMaker } from "./callable.ts";
 import { type CodeFile, type Device, deviceAmong, type ProgramSource } from "./device.ts";
-import { DeviceError, PackageError, PackageForeignError, PackageTruncatedError } from "./errors.ts";
+import { isDeviceError, PackageError, PackageForeignError, PackageTruncatedError } from "./errors.ts";
 import { deviceOption, isNode } from "./options.ts";
 import { checkFormat, checkProgram } from "./program-check.ts";
 import type { PackageManifest, Program, Tier } from "./program.ts";
@@ -172,7 +172,7 @@ async function deviceFor(tiers: readonly Tier[], path: string): Promise<Device> 
   try {
     return await deviceAmong(kinds);
   } catch (error) {
-    if (deviceOption() !== undefined || !(error instanceof DeviceError)) throw error;
+    if (deviceOption() !== undefined || !isDeviceError(error)) throw error;
     throw new PackageForeignError(`the package ${path} has kernels only for ${kinds.join(" and ") || "nothing"}: ${error.message}; or build it with --target ${isNode() ? "cpu" : "wgsl"}`, { cause: error });
   }
 }

@@ -7,7 +7,7 @@ import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { createCpuDevice } from "../../runtime/cpu-device.ts";
 import { device } from "../../runtime/device.ts";
-import { DeviceError, PackageError, PackageForeignError, PackageTruncatedError, PackageVersionError } from "../../runtime/errors.ts";
+import { PackageError, PackageForeignError, PackageTruncatedError, PackageVersionError } from "../../runtime/errors.ts";
 import { loadPackage, loadPrograms } from "../../runtime/package.ts";
 import type { PackageManifest } from "../../runtime/program.ts";
 import { addProgram, anyFunction, kernel, kernels } from "./machine.ts";
@@ -126,7 +126,8 @@ describe("runtime: packages", () => {
     await write({ ...manifest, tiers: [{ ...manifest.tiers[0], target: "wgsl" }] });
     await assert.rejects(loadPackage(folder, { device: await device("cpu") }), { name: "PackageForeignError", message: /has no kernels for cpu, only for wgsl: build it with --target cpu$/ });
     await write({ ...manifest, tiers: [{ ...manifest.tiers[0], target: "cuda" }] });
-    await refuses(PackageForeignError, / has kernels only for cuda: the device cuda is not there: this version of tsdlc-runtime runs on cpu and webgpu; or build it with --target cpu$/);
+    await withEnvironment({ TSDLC_CUDA_DRIVER: "/nowhere/libcuda.so" }, () =>
+      refuses(PackageForeignError, / has kernels only for cuda: the CUDA driver cannot be opened: .*; or build it with --target cpu$/));
   });
 
   it("refuses indexes that point nowhere", async () => {
@@ -170,17 +171,26 @@ describe("runtime: packages", () => {
   });
 
   it("names the devices there are", async () => {
-    await assert.rejects(device("cuda"), (error) => error instanceof DeviceError && /the device cuda is not there/.test(error.message));
-    await assert.rejects(device("tpu"), /there is no device "tpu": the names are cpu, cuda and webgpu/);
-    const before = process.env["TSDLC_DEVICE"];
-    process.env["TSDLC_DEVICE"] = "cuda";
-    try {
-      await assert.rejects(device(), /the device cuda is not there/);
-      await assert.rejects(loadPackage(folder), { name: "DeviceError", message: /the device cuda is not there/ });
-    } finally {
-      if (before === undefined) delete process.env["TSDLC_DEVICE"];
-      else process.env["TSDLC_DEVICE"] = before;
-    }
+    await assert.rejects(device("tpu"), /there is no device "tpu": the names are cpu, cuda \(or cuda:1 and so on\) and webgpu/);
+    await withEnvironment({ TSDLC_DEVICE: "cuda", TSDLC_CUDA_DRIVER: "/nowhere/libcuda.so" }, async () => {
+      const error = { name: "DeviceError", message: /^the CUDA driver cannot be opened: / };
+      await assert.rejects(device("cuda"), error);
+      await assert.rejects(device(), error);
+      await assert.rejects(loadPackage(folder), error);
+    });
     assert.equal(await device("cpu"), await device("cpu"));
   });
 });
+
+async function withEnvironment(variables: Readonly<Record<string, string>>, body: () => Promise<void>): Promise<void> {
+  const before = Object.keys(variables).map((name) => [name, process.env[name]] as const);
+  Object.assign(process.env, variables);
+  try {
+    await body();
+  } finally {
+    for (const [name, value] of before) {
+      if (value === undefined) delete process.env[name];
+      else process.env[name] = value;
+    }
+  }
+}
