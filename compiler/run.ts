@@ -89,7 +89,9 @@ async function findProgram(folder: string, name: string | undefined): Promise<Pr
   if (name === undefined && names.length !== 1) {
     throw new UsageError(`there are ${names.length} functions: ${names.join(", ")}`, "choose one with --function");
   }
-  const program = manifest.tiers[0]?.programs.find((candidate) => candidate.name === chosen);
+  const [tier] = manifest.tiers;
+  const programs = tier === undefined ? [] : (JSON.parse(await readFile(join(folder, tier.programs), "utf8")) as readonly Program[]);
+  const program = programs.find((candidate) => candidate.name === chosen);
   if (program === undefined) throw new UsageError(`there is no function ${chosen ?? ""}`, `the functions are ${names.join(", ")}`);
   return program;
 }

@@ -2,14 +2,14 @@
  * Devices: where buffers live and programs run. The interface that every device implements, and how one is chosen.
  *
  * The one idea: everything queues. `run` returns handles of buffers that will be filled in the order of the calls;
- * only reading waits. Implementations are imported when asked for, so that a browser never sees Node's.
+ * only reading waits. openers.ts knows the implementations.
  */
 
 import { DeviceError } from "./errors.ts";
-import { deviceOption } from "./options.ts";
+import { openers } from "./openers.ts";
+import { deviceOption, isNode } from "./options.ts";
 import type { Plan } from "./plan.ts";
 import type { DTypeName, Program } from "./program.ts";
-import type { WebGpuHost } from "./webgpu-device.ts";
 
 declare const bufferBrand: unique symbol;
 
@@ -103,36 +103,16 @@ export function isSharedDonation(error: unknown): error is SharedDonation {
 
 export type DeviceKind = Device["kind"];
 
-/** How a device of each kind is opened, in the order in which they are preferred. */
-const openers: Readonly<Record<DeviceKind, Opener>> = {
-  cuda: {
-    open: async (ordinal) => {
-      if (!isNode()) throw new DeviceError(`the device cuda is not there: it needs Node; in a browser ask for "webgpu"`);
-      return (await import("./cuda-device.ts")).cudaDevice(ordinal);
-    },
-    openIfWorthwhile: async () => (isNode() ? unlessAbsent(() => openers.cuda.open(0)) : undefined),
-  },
-  webgpu: {
-    open: async () => (await import("./webgpu-device.ts")).webgpuDevice(await webGpuHost()),
-    openIfWorthwhile: openWebGpuHardware,
-  },
-  cpu: {
-    open: async () => {
-      if (!isNode()) throw new DeviceError(`the device cpu is not there: it needs Node; in a browser ask for "webgpu"`);
-      return (await import("./cpu-device.ts")).cpuDevice();
-    },
-    openIfWorthwhile: async () => (isNode() ? openers.cpu.open(0) : undefined),
-  },
-};
-
-const preferred = Object.keys(openers) as readonly DeviceKind[];
-
-interface Opener {
+/** How a device of one kind is opened. */
+export interface Opener {
   /** Rejects with DeviceError when there is none; only of cuda can there be more than the first. */
   open(ordinal: number): Promise<Device>;
   /** Undefined where there is none, or one that nobody would choose: WebGPU in software. */
   openIfWorthwhile(): Promise<Device | undefined>;
 }
+
+/** In the order in which they are preferred. */
+const preferred: readonly DeviceKind[] = ["cuda", "webgpu", "cpu"];
 
 let inUse: Device | undefined;
 
@@ -144,8 +124,8 @@ let inUse: Device | undefined;
 export async function device(name: string | undefined = deviceOption()): Promise<Device> {
   if (name === undefined) return (inUse = await firstDevice());
   const [, kind = name, ordinal = "0"] = /^(cuda)(?::(\d{1,4}))?$/.exec(name) ?? [];
-  if (!Object.hasOwn(openers, kind)) throw new DeviceError(`there is no device "${name}": the names are cpu, cuda (or cuda:1 and so on) and webgpu`);
-  return (inUse = await openers[kind as DeviceKind].open(Number(ordinal)));
+  if (!isKind(kind)) throw new DeviceError(`there is no device "${name}": the names are cpu, cuda (or cuda:1 and so on) and webgpu`);
+  return (inUse = await openerOf(kind).open(Number(ordinal)));
 }
 
 /** The device that TSDLC_DEVICE names, else the first of these kinds that is worth using; others are not opened. */
@@ -155,42 +135,29 @@ export async function deviceAmong(kinds: readonly DeviceKind[]): Promise<Device>
 }
 
 async function firstDevice(kinds: readonly DeviceKind[] = preferred): Promise<Device> {
-  const candidates = preferred.filter((kind) => kinds.includes(kind) && (isNode() || kind === "webgpu"));
+  const candidates = preferred.filter((kind) => kinds.includes(kind) && isThinkable(kind));
   // The last is opened as if it were named: nothing better is left, and it says what it misses.
   const last = candidates.pop();
   if (last === undefined) throw new DeviceError("a browser runs programs on webgpu alone");
   for (const kind of candidates) {
-    const found = await openers[kind].openIfWorthwhile();
+    const found = await openerOf(kind).openIfWorthwhile();
     if (found !== undefined) return found;
   }
-  return openers[last].open(0);
+  return openerOf(last).open(0);
 }
 
-/** Whether there is Node around; what needs it is imported only then, and bundles for browsers leave it out. */
-export function isNode(): boolean {
-  return (globalThis as { process?: { versions?: { node?: string } } }).process?.versions?.node !== undefined;
+function openerOf(kind: DeviceKind): Opener {
+  const opener = isThinkable(kind) ? openers[kind] : undefined;
+  if (opener === undefined) throw new DeviceError(`the device ${kind} is not there: it needs Node; in a browser ask for "webgpu"`);
+  return opener;
 }
 
-async function webGpuHost(): Promise<WebGpuHost> {
-  return isNode() ? (await import("./webgpu-node.ts")).nodeHost() : (await import("./webgpu-device.ts")).browserHost();
+function isThinkable(kind: DeviceKind): boolean {
+  return isNode() || kind === "webgpu";
 }
 
-async function openWebGpuHardware(): Promise<Device | undefined> {
-  if (isNode() && !(await import("./webgpu-node.ts")).mayHaveGpu()) return undefined;
-  const host = await unlessAbsent(webGpuHost);
-  if (host === undefined) return undefined;
-  const { hasHardware, webgpuDevice } = await import("./webgpu-device.ts");
-  return (await hasHardware(host)) ? webgpuDevice(host) : undefined;
-}
-
-/** What `open` opens, or undefined where it is not there: nobody asked for it by name. */
-async function unlessAbsent<T>(open: () => Promise<T>): Promise<T | undefined> {
-  try {
-    return await open();
-  } catch (error) {
-    if (error instanceof DeviceError) return undefined;
-    throw error;
-  }
+function isKind(name: string): name is DeviceKind {
+  return (preferred as readonly string[]).includes(name);
 }
 
 /** Memory of the device that was opened last, by name or by loading a package. */

@@ -14,6 +14,11 @@ export class HandleError extends TsdlcError {}
 /** The device asked for is not there, or cannot do what was asked. */
 export class DeviceError extends TsdlcError {}
 
+/** Devices are shared by copies of this package, and each copy has its own class: the name decides. */
+export function isDeviceError(error: unknown): error is DeviceError {
+  return error instanceof Error && error.name === "DeviceError";
+}
+
 /** A queued run failed; thrown where its results are read. */
 export class RunError extends TsdlcError {}
 

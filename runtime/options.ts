@@ -15,6 +15,11 @@
 
 import { TsdlcError } from "./errors.ts";
 
+/** Whether there is Node around; what needs it is imported only then. */
+export function isNode(): boolean {
+  return (globalThis as { process?: { versions?: { node?: string } } }).process?.versions?.node !== undefined;
+}
+
 function variable(name: string): string | undefined {
   const host = (globalThis as { process?: { env?: Record<string, string | undefined> } }).process;
   const value = host?.env?.[name];

@@ -1,6 +1,9 @@
 /**
  * What a built package is made of, as file names and texts: package.json, index.js, index.d.ts, program.json, and
- * for each tier its kernels. Nothing here touches a disk; folder.ts writes what this returns.
+ * for each tier its kernels and Programs. Nothing here touches a disk; folder.ts writes what this returns.
+ *
+ * One index.js serves Node, bundlers and pages without a bundler. Bundlers take along the files whose URLs are written
+ * out as `new URL("./name", import.meta.url)`: those that a browser may ask for, and no others.
  */
 
 import type { Signature } from "../../ir/signature.ts";
@@ -41,11 +44,14 @@ export function packageFiles(
   const title = `${identity.name}: built by tsdlc ${identity.compilerVersion} from ${identity.sources.join(", ")}.`;
   return [
     { path: "package.json", data: printPackageJson(identity) },
-    { path: "index.js", data: printEntry(signatures, title) },
+    { path: "index.js", data: printEntry(signatures, compilation, title) },
     { path: "index.d.ts", data: printDeclarations(signatures, title) },
     { path: "program.json", data: printManifest(identity, signatures, compilation, images) },
     ...(compilation.constants === undefined ? [] : [{ path: constantsPath, data: compilation.constants }]),
-    ...compilation.tiers.map((tier) => ({ path: sourcePath(tier), data: tier.source })),
+    ...compilation.tiers.flatMap((tier) => [
+      { path: sourcePath(tier), data: tier.source },
+      { path: programsPath(tier), data: `${JSON.stringify(tier.programs)}\n` },
+    ]),
     ...images.map((image) => ({ path: imagePath(image), data: image.data })),
   ];
 }
@@ -66,6 +72,10 @@ export function sourcePath(tier: CompiledTier): string {
 /** What the runtime opens: the machine code for a CPU, else the source itself. */
 export function codePath(tier: CompiledTier): string {
   return tier.target === "cpu" ? `kernels/${tier.name}.so` : sourcePath(tier);
+}
+
+function programsPath(tier: CompiledTier): string {
+  return `kernels/${tier.name}.json`;
 }
 
 function imagePath({ tier, architecture }: PackageImage): string {
@@ -91,16 +101,23 @@ function printPackageJson({ name, sources, compilerVersion, runtimeRange }: Pack
   return `${JSON.stringify(manifest, undefined, 2)}\n`;
 }
 
-function printEntry(signatures: readonly Signature[], title: string): string {
+function printEntry(signatures: readonly Signature[], compilation: Compilation, title: string): string {
+  const files = ["program.json", ...browserFiles(compilation)].map((name) => `  "${name}": new URL("./${name}", import.meta.url),\n`);
   return [
     `/** ${title} */\n`,
     `import { loadPackage } from "tsdlc-runtime";\n`,
-    `const functions = await loadPackage(new URL(".", import.meta.url));\n`,
+    `// What a browser needs is named, so that bundlers find it; the rest is beside program.json.`,
+    `const functions = await loadPackage({\n${files.join("")}});\n`,
     ...signatures.map((signature) => {
       const { name } = signature;
       return `${docComment(functionDoc(signature), "")}export const ${name} = functions.${name};\n`;
     }),
   ].join("\n");
+}
+
+function browserFiles({ tiers, constants }: Compilation): readonly string[] {
+  const files = tiers.filter(({ target }) => target === "wgsl").flatMap((tier) => [programsPath(tier), codePath(tier)]);
+  return files.length === 0 || constants === undefined ? files : [constantsPath, ...files];
 }
 
 function printManifest(identity: PackageIdentity, signatures: readonly Signature[], compilation: Compilation, images: readonly PackageImage[]): string {
@@ -115,7 +132,7 @@ function printManifest(identity: PackageIdentity, signatures: readonly Signature
       requires: tier.requires,
       code: codePath(tier),
       ...imagesOf(tier, images),
-      programs: tier.programs,
+      programs: programsPath(tier),
     })),
     ...(compilation.constants === undefined ? {} : { constants: constantsPath }),
   };

@@ -65,13 +65,15 @@ describe("runtime: opening devices", () => {
     await rm(folder, { recursive: true });
   });
 
-  const cpu: Tier = { name: "cpu-plain", target: "cpu", requires: [], code: "kernels/plain.so", programs: [addProgram] };
-  const wgsl: Tier = { name: "wgsl-base", target: "wgsl", requires: [], code: "kernels/base.wgsl", programs: [addOnGpu] };
+  const cpu: Tier = { name: "cpu-plain", target: "cpu", requires: [], code: "kernels/plain.so", programs: "kernels/plain.json" };
+  const wgsl: Tier = { name: "wgsl-base", target: "wgsl", requires: [], code: "kernels/base.wgsl", programs: "kernels/base.json" };
   const packageOf = async (name: string, ...tiers: readonly Tier[]): Promise<string> => {
     const path = join(folder, name);
     await mkdir(join(path, "kernels"), { recursive: true });
     await writeFile(join(path, "kernels/plain.so"), await readFile((await kernels()).path));
     await writeFile(join(path, "kernels/base.wgsl"), wgslText);
+    await writeFile(join(path, "kernels/plain.json"), JSON.stringify([addProgram]));
+    await writeFile(join(path, "kernels/base.json"), JSON.stringify([addOnGpu]));
     const manifest: PackageManifest = { format: "tsdlc-program", version: 1, producer: "tsdlc 0.1.0", functions: ["add"], tiers };
     await writeFile(join(path, "program.json"), JSON.stringify(manifest));
     return path;
