@@ -3,7 +3,8 @@
 import type { ProgramSource } from "tsdlc-runtime";
 import { alternate, type Contender, type Speedup, type Timings } from "./alternate.ts";
 import { bind, type BoundCall, type HostInput, type Machine, requireAgreement, threadCounts, type Threads } from "./machine.ts";
-import { openOnnxRuntime, type OnnxContender, type OnnxGraph } from "./peers/onnxruntime.ts";
+import type { OnnxGraph } from "./peers/onnx-model.ts";
+import { openOnnxRuntime, type OnnxContender } from "./peers/onnxruntime.ts";
 import { digits, percent, printTable, times } from "./print-table.ts";
 
 export interface Comparison {

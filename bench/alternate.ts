@@ -8,10 +8,19 @@
 
 import { setTimeout as sleep } from "node:timers/promises";
 
-export interface Contender {
+export type Contender = Runner | SelfTimed;
+
+export interface Runner {
   readonly name: string;
   /** Resolves when the work is done, not when it is queued. */
   run(): Promise<unknown> | void;
+}
+
+/** A contender in a process of its own: it times its own calls, so that no way between processes is timed. */
+export interface SelfTimed {
+  readonly name: string;
+  /** One call to warm up; then calls, at least two, until the milliseconds are over: those of each call. */
+  timeCalls(turnMilliseconds: number): Promise<readonly number[]>;
 }
 
 export interface AlternateOptions {
@@ -77,7 +86,7 @@ export class Timings {
 
 export async function alternate(contenders: readonly Contender[], { rounds, turnMilliseconds = 20 }: AlternateOptions): Promise<Timings> {
   const turns = new Map<string, Turn[]>(contenders.map(({ name }) => [name, []]));
-  for (const contender of contenders) await contender.run();
+  for (const contender of contenders) await takeTurn(contender, 0);
   for (let round = 0; round < rounds; round++) {
     for (let position = 0; position < contenders.length; position++) {
       const contender = contenders[(round + position) % contenders.length];
@@ -90,6 +99,11 @@ export async function alternate(contenders: readonly Contender[], { rounds, turn
 }
 
 async function takeTurn(contender: Contender, milliseconds: number): Promise<Turn> {
+  const times = "run" in contender ? await timeCalls(contender, milliseconds) : await contender.timeCalls(milliseconds);
+  return { best: Math.min(...times), median: median(times) };
+}
+
+async function timeCalls(contender: Runner, milliseconds: number): Promise<readonly number[]> {
   await contender.run();
   const times: number[] = [];
   const end = performance.now() + milliseconds;
@@ -98,7 +112,7 @@ async function takeTurn(contender: Contender, milliseconds: number): Promise<Tur
     await contender.run();
     times.push(performance.now() - start);
   } while (performance.now() < end || times.length < 2);
-  return { best: Math.min(...times), median: median(times) };
+  return times;
 }
 
 export function median(values: readonly number[]): number {

@@ -42,8 +42,12 @@ export async function benchBuild(quick: boolean): Promise<string> {
 
 /** Builds into `folder`/digits with a cache of its own in `folder`/cache. */
 export function buildMnist(folder: string): Run {
-  const { phases, seconds } = timeNode([cli, "build", mnistModel, "--out", join(folder, "digits")], { TSDLC_CACHE: join(folder, "cache") });
-  return { phases, seconds };
+  return buildPackage(mnistModel, join(folder, "digits"), "cpu", join(folder, "cache"));
+}
+
+/** `tsdlc build` of a model file, as a process; throws with what it said when it fails. */
+export function buildPackage(model: string, out: string, target: string, cache: string): Run {
+  return timeNode([cli, "build", model, "--out", out, "--target", target], { TSDLC_CACHE: cache });
 }
 
 export async function withBuildFolder<T>(use: (folder: string) => T | Promise<T>): Promise<T> {

@@ -15,6 +15,7 @@ import { type Machine, openMachine } from "./machine.ts";
 import { benchMatmul } from "./matmul.ts";
 import { benchChain, benchSoftmax } from "./memory.ts";
 import { benchMnist } from "./mnist.ts";
+import { benchWebGpu } from "./webgpu.ts";
 
 const tables: Readonly<Record<string, (machine: Machine) => Promise<string>>> = {
   ceilings: benchCeilings,
@@ -25,6 +26,7 @@ const tables: Readonly<Record<string, (machine: Machine) => Promise<string>>> = 
   accuracy: benchAccuracy,
   mnist: benchMnist,
   build: ({ quick }) => benchBuild(quick),
+  webgpu: benchWebGpu,
 };
 
 const command = new Command("npm run bench --")

@@ -3,6 +3,7 @@
 import { compare } from "./against-peer.ts";
 import { compileCeilings } from "./ceilings.ts";
 import { compileModels, hostInput, type Machine } from "./machine.ts";
+import { onnxOperations } from "./peers/onnx-model.ts";
 
 /** m x k by k x n, and the model function of that size. */
 const products = [
@@ -21,7 +22,7 @@ export async function benchMatmul(machine: Machine): Promise<string> {
       source,
       name,
       inputs: { a: hostInput([m, k]), b: hostInput([k, n]) },
-      onnx: { nodes: [{ op: "MatMul", inputs: ["a", "b"], output: "y" }], output: { name: "y", shape: [m, n] } },
+      onnx: { ...onnxOperations.matmul, output: { name: "y", shape: [m, n] } },
       rate: { unit: "GFLOP/s", amount: 2 * m * k * n },
       ceiling: { label: "of peak", amount: ceilings.operations, contenders: (threads) => [ceilings.peak(threads)] },
       tolerance: 1e-3,

@@ -3,6 +3,7 @@
 import { compare } from "./against-peer.ts";
 import { compileCeilings, copiedBytes, copiedElements } from "./ceilings.ts";
 import { compileModels, hostInput, type Machine } from "./machine.ts";
+import { onnxOperations } from "./peers/onnx-model.ts";
 
 export async function benchChain(machine: Machine): Promise<string> {
   const ceilings = await compileCeilings(machine);
@@ -11,16 +12,7 @@ export async function benchChain(machine: Machine): Promise<string> {
     source: await compileModels("memory.ts", machine),
     name: "chain",
     inputs: { x: hostInput([copiedElements]) },
-    onnx: {
-      scalars: { two: 2, one: 1 },
-      nodes: [
-        { op: "Mul", inputs: ["x", "two"], output: "doubled" },
-        { op: "Add", inputs: ["doubled", "one"], output: "shifted" },
-        { op: "Tanh", inputs: ["shifted"], output: "squashed" },
-        { op: "Mul", inputs: ["squashed", "x"], output: "y" },
-      ],
-      output: { name: "y", shape: [copiedElements] },
-    },
+    onnx: { ...onnxOperations.chain, output: { name: "y", shape: [copiedElements] } },
     rate: { unit: "GB/s", amount: copiedBytes },
     ceiling: { label: "of plain copy", amount: copiedBytes, contenders: (threads) => [ceilings.copy("plain", threads), ceilings.copy("streaming", threads)] },
     tolerance: 1e-5,
@@ -35,7 +27,7 @@ export async function benchSoftmax(machine: Machine): Promise<string> {
     source: await compileModels("memory.ts", machine),
     name: "rows",
     inputs: { x: hostInput(shape) },
-    onnx: { nodes: [{ op: "Softmax", inputs: ["x"], output: "y" }], output: { name: "y", shape } },
+    onnx: { ...onnxOperations.softmax, output: { name: "y", shape } },
     rate: { unit: "GB/s", amount: 2 * 4 * 1024 * 1024 },
     ceiling: undefined,
     tolerance: 1e-5,

@@ -1,63 +1,86 @@
-/** Steps of training per second: the package that `tsdlc build` makes of examples/mnist, on random digits. */
+/**
+ * Steps of training per second: the package that `tsdlc build` makes of examples/mnist, JAX and tfjs-wasm, on random
+ * digits. All start from the same weights, and must learn the same before they are timed.
+ */
 
 import { join } from "node:path";
-import { type Functions, loadPackage, tensor, Tensor } from "tsdlc-runtime";
-import { alternate, type Contender } from "./alternate.ts";
+import { loadPackage } from "tsdlc-runtime";
+import { alternate } from "./alternate.ts";
 import { buildMnist, withBuildFolder } from "./build.ts";
-import { hostInput, type Machine, threadCounts } from "./machine.ts";
+import { type Machine, threadCounts } from "./machine.ts";
+import { drawWeights, ourTrainer } from "./our-trainer.ts";
+import { openJax } from "./peers/jax.ts";
+import { openTfjsWasm, tfjsTrainer } from "./peers/tfjs.ts";
 import { digits, printTable, times } from "./print-table.ts";
+import { requireSameLessons, type Trainer, trainingTask, type TrainingTask } from "./training.ts";
 
 const batchSizes = [64, 1024] as const;
-const stepsPerRun = 20;
 
 export async function benchMnist(machine: Machine): Promise<string> {
   return withBuildFolder(async (folder) => {
     buildMnist(folder);
+    const packages = await Promise.all(threadCounts.map(async (threads) =>
+      ({ threads, functions: await loadPackage(join(folder, "digits"), { device: machine.devices[threads] }) })));
+    const [first] = packages;
+    if (first === undefined) throw new RangeError("there are no devices");
+    const weights = await drawWeights(first.functions);
     const tables: string[] = [];
     for (const batch of batchSizes) {
-      const contenders = (await Promise.all(threadCounts.map(async (threads) => {
-        const functions = await loadPackage(join(folder, "digits"), { device: machine.devices[threads] });
-        return [trainer(functions, batch, threads, false), trainer(functions, batch, threads, true)];
-      }))).flat();
-      const timings = await alternate(contenders, { rounds: machine.quick ? 5 : 21 });
-      tables.push(printTable({
-        title: `MNIST training, batches of ${batch}`,
-        columns: ["", "best steps/s", "median steps/s", "samples/s", "against 1T"],
-        rows: contenders.map(({ name }) => {
-          const perSecond = (milliseconds: number): number => (1000 * stepsPerRun) / milliseconds;
-          return [
-            name, digits(perSecond(timings.best(name))), digits(perSecond(timings.median(name))),
-            Math.round(batch * perSecond(timings.median(name))).toLocaleString("en-US"), times(timings.speedup(name, name.replace(/\dT/, "1T"))),
-          ];
-        }),
-        notes: ["every step brings its batch from the host; \"loss read\" also waits for the loss of each step, as a program with a progress bar does"],
-      }));
+      const task = trainingTask(batch, weights);
+      tables.push(await benchTask(task, packages.map(({ threads, functions }) => ourTrainer(functions, task, `tsdlc ${threads}T`)), machine.quick));
     }
     return tables.join("");
   });
 }
 
-interface Step {
-  readonly state: unknown;
-  readonly loss: Tensor;
+async function benchTask(task: TrainingTask, ours: readonly Trainer[], quick: boolean): Promise<string> {
+  const { batch, stepsPerCall } = task;
+  const peers = await openPeers(task);
+  const trainers = [...ours, ...peers.trainers];
+  try {
+    await requireSameLessons(task, trainers);
+    const contenders = trainers.flatMap((trainer) => [false, true].map((readsLoss) => trainer.contender(readsLoss)));
+    const timings = await alternate(contenders, { rounds: quick ? 5 : 21 });
+    const perSecond = (milliseconds: number): number => (1000 * stepsPerCall) / milliseconds;
+    const rivals = ["jax", "tfjs-wasm"];
+    return printTable({
+      title: `MNIST training, batches of ${batch}`,
+      columns: ["", "best us/step", "best steps/s", "median steps/s", ...rivals.map((rival) => `vs ${rival}`), "against 1T"],
+      rows: contenders.map(({ name }) => [
+        name,
+        digits((1000 * timings.best(name)) / stepsPerCall), digits(perSecond(timings.best(name))), digits(perSecond(timings.median(name))),
+        ...rivals.map((rival) => name.replace("tsdlc", rival)).map((rival) => (rival !== name && timings.has(rival) ? times(timings.speedup(name, rival)) : "")),
+        times(timings.speedup(name, name.replace(/\dT/, "1T"))),
+      ]),
+      notes: [
+        ...(await peers.describe()),
+        "every step brings its batch from the host; \"loss read\" also waits for the loss of each step, as a program with a progress bar does",
+        "aim: ahead of JAX on one and two threads, and of tfjs-wasm",
+      ],
+    });
+  } finally {
+    for (const trainer of trainers) await trainer.close();
+  }
 }
 
-function trainer({ init, step }: Functions, batch: number, threads: number, readsLoss: boolean): Contender {
-  if (init === undefined || step === undefined) throw new Error("the package has no init or no step");
-  const { data: images } = hostInput([batch, 784]);
-  const labels = Int32Array.from({ length: batch }, (_, i) => i % 10);
-  // A step of next to nothing, because random digits cannot be learned and weights must stay finite.
-  const rate = tensor(1e-6, []);
-  let state: unknown = init(new Uint32Array([0, 1]));
+interface Peers {
+  readonly trainers: readonly Trainer[];
+  /** Versions and threads, or why one is missing; after the timing. */
+  describe(): Promise<readonly string[]>;
+}
+
+async function openPeers(task: TrainingTask): Promise<Peers> {
+  const tfjs = await openTfjsWasm();
+  const jaxes = await Promise.all(threadCounts.map((threads) => openJax(task, threads)));
+  const running = jaxes.filter((jax) => typeof jax !== "string");
   return {
-    name: `tsdlc ${threads}T${readsLoss ? ", loss read" : ""}`,
-    async run() {
-      for (let i = 0; i < stepsPerRun; i++) {
-        const next = step(state, images, labels, rate) as Step;
-        state = next.state;
-        using loss = next.loss;
-        if (readsLoss || i === stepsPerRun - 1) await loss.itemAsync();
-      }
+    trainers: [...running, ...(typeof tfjs === "string" ? [] : [tfjsTrainer(tfjs.tf, task, "tfjs-wasm 1T")])],
+    async describe() {
+      const cores = await Promise.all(running.map(async (jax) => `${jax.name} kept ${digits(await jax.coresBusy())} cores busy`));
+      return [
+        ...new Set(jaxes.map((jax) => (typeof jax === "string" ? jax : `jax ${jax.version}: jit, state donated, threads by NPROC; ${cores.join(", ")}`))),
+        typeof tfjs === "string" ? tfjs : `tfjs ${tfjs.version}: WebAssembly with SIMD; it has one thread in Node`,
+      ];
     },
   };
 }

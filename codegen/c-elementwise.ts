@@ -30,7 +30,7 @@ function scalarDefinition(name: string, body: (type: ScalarType) => string, call
     name: full,
     text: (use) => {
       const parameters = call.operands.map((_, i) => `${cTypeName(scalar, use)} ${"xyz"[i]}`).join(", ");
-      return `static inline ${cTypeName(result, use)} ${full}(${parameters}) { return ${body(scalar)}; }`;
+      return `INLINE ${cTypeName(result, use)} ${full}(${parameters}) { return ${body(scalar)}; }`;
     },
   };
 }
@@ -41,7 +41,7 @@ function laneByLane(scalar: Definition, call: ElementwiseCall): Definition {
     name,
     text: (use) => {
       const parameters = call.operands.map((_, i) => `${cTypeName(call.type, use)} ${"xyz"[i]}`).join(", ");
-      return `static inline ${cTypeName(call.result, use)} ${name}(${parameters}) {\n${laneLoop(scalar, call, use)}\n}`;
+      return `INLINE ${cTypeName(call.result, use)} ${name}(${parameters}) {\n${laneLoop(scalar, call, use)}\n}`;
     },
   };
 }
@@ -91,7 +91,7 @@ function rareLibm(name: string): Spelling {
         const type = cTypeName(call.type, inner);
         const words = cTypeName(scalarType("i64", bytes / 8), inner);
         const ofZero = new Array(lanes).fill(`${inner(scalar)}(0)`).join(", ");
-        return `static inline ${type} ${full}(${type} x) {
+        return `INLINE ${type} ${full}(${type} x) {
   ${words} words = (${words})x;
   int64_t any = 0;
   for (int word = 0; word < ${bytes / 8}; word++) any |= words[word];
@@ -134,7 +134,7 @@ function blendFunction(type: ScalarType): Definition {
       const bits = cTypeName(scalarType(bytes === 8 ? "i64" : bytes === 4 ? "i32" : "i8", type.lanes), use);
       const value = cTypeName(type, use);
       const mask = bytes === 4 ? cTypeName(scalarType("bool", type.lanes), use) : bits;
-      return `static inline ${value} ${name}(${mask} mask, ${value} onTrue, ${value} onFalse) {
+      return `INLINE ${value} ${name}(${mask} mask, ${value} onTrue, ${value} onFalse) {
   return (${value})(((${bits})mask & (${bits})onTrue) | (~(${bits})mask & (${bits})onFalse));
 }`;
     },
@@ -205,7 +205,7 @@ const bitcast: Spelling = (call, use) => {
   const source = cTypeName(type, use);
   const definition: Definition = {
     name: `bits_${type.dtype}_${result.dtype}`,
-    text: () => `static inline ${target} bits_${type.dtype}_${result.dtype}(${source} x) { union { ${source} from; ${target} to; } both = { x }; return both.to; }`,
+    text: () => `INLINE ${target} bits_${type.dtype}_${result.dtype}(${source} x) { union { ${source} from; ${target} to; } both = { x }; return both.to; }`,
   };
   return `${use(definition)}(${x})`;
 };
@@ -265,7 +265,7 @@ const spellings: Readonly<Record<ElementwiseName, Spelling>> = {
   max: extremum(">"),
   min: extremum("<"),
   mul_high: scalarFunction("mul_high", () => "(uint32_t)(((uint64_t)x * y) >> 32)"),
-  fma: instruction("fma", ({ dtype }) => (dtype === "f64" ? "__builtin_fma(x, y, z)" : "__builtin_fmaf(x, y, z)")),
+  fma: instruction("fma", ({ dtype }) => (dtype === "f64" ? "fma(x, y, z)" : "fmaf(x, y, z)")),
   and: infix("&"),
   or: infix("|"),
   xor: infix("^"),

@@ -111,7 +111,7 @@ function conversion(
     name: full,
     text: (use) => {
       const { parameter, result, body } = make(lanes === 1 ? scalarWording(use) : vectorWording(lanes, use), use);
-      return `static inline ${result} ${full}(${parameter} x) {\n${body.map((line) => `  ${line}`).join("\n")}\n}`;
+      return `INLINE ${result} ${full}(${parameter} x) {\n${body.map((line) => `  ${line}`).join("\n")}\n}`;
     },
   };
 }
@@ -119,7 +119,7 @@ function conversion(
 function scalarWording(use: Use): Wording {
   const reinterpret = (from: string, to: string, value: string): string => {
     const name = `bits_${from}_${to}`;
-    return `${use({ name, text: () => `static inline ${to} ${name}(${from} x) { union { ${from} from; ${to} to; } both = { x }; return both.to; }` })}(${value})`;
+    return `${use({ name, text: () => `INLINE ${to} ${name}(${from} x) { union { ${from} from; ${to} to; } both = { x }; return both.to; }` })}(${value})`;
   };
   return {
     floats: "float",

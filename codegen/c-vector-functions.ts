@@ -31,7 +31,7 @@ export function vectorFunction(name: VectorFunction, type: ScalarType, otherwise
       const candidates = [...genericBuiltins(name), ...x86Builtins(name, type), ...armBuiltins(name, type)];
       const choices = candidates.map(([builtin, call], i) => `#${i === 0 ? "if" : "elif"} __has_builtin(${builtin})\n  return ${builtin}(${call});\n`);
       const choice = choices.length === 0 ? otherwise(use) : `${choices.join("")}#else\n${otherwise(use)}\n#endif`;
-      return `static inline ${vector} ${full}(${parameters}) {\n${choice}\n}`;
+      return `INLINE ${vector} ${full}(${parameters}) {\n${choice}\n}`;
     },
   };
 }

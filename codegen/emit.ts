@@ -5,16 +5,21 @@
 
 import { type Dim, elementCount } from "../ir/dim.ts";
 import { at, only } from "../ir/expect.ts";
-import type { Func, Op, Region, Value } from "../ir/module.ts";
+import { type Func, type Op, type Region, type Value, visitOps } from "../ir/module.ts";
+import { type MmaAttrs, type PackAttrs, registersOfMma } from "../ir/ops/matrix.ts";
+import { storedBuffers } from "../ir/rewrite.ts";
 import { bufferTypeOf, scalarTypeOf } from "../ir/type-of.ts";
 import { type BufferType, printType, type ScalarType, scalarType } from "../ir/type.ts";
-import type { Definition, ElementwiseName, KernelParameter, Target, Use } from "./target.ts";
+import type { Definition, ElementwiseName, KernelParameter, KernelText, MatrixSpelling, Target, Use } from "./target.ts";
 
-/** The text of kernels with the definitions they rely on. Each kernel knows the named dims in the order given. */
-export function emitFile(target: Target, kernels: readonly { readonly func: Func; readonly dims: readonly string[]; readonly comment: readonly string[] }[]): string {
+/** A kernel function and what its text says besides: the named dims it knows, in order, and what it is. */
+export type KernelRequest = Pick<KernelText, "dims" | "comment" | "isInPlace"> & { readonly func: Func };
+
+/** The text of kernels with the definitions they rely on. */
+export function emitFile(target: Target, kernels: readonly KernelRequest[]): string {
   const definitions = new Map<string, string>();
   const use: Use = (definition) => useDefinition(definitions, definition);
-  const texts = kernels.map(({ func, dims, comment }) => emitKernel(target, func, dims, comment, use));
+  const texts = kernels.map((kernel) => new KernelEmitter(target, use).emit(kernel));
   return target.file([...definitions.values()], texts);
 }
 
@@ -27,15 +32,15 @@ function useDefinition(definitions: Map<string, string>, definition: Definition)
   return definition.name;
 }
 
-export function emitKernel(target: Target, func: Func, dims: readonly string[], comment: readonly string[], use: Use): string {
-  return new KernelEmitter(target, use).emit(func, dims, comment);
-}
-
 class KernelEmitter {
   readonly #target: Target;
   readonly #use: Use;
   readonly #names = new Map<Value, string>();
   readonly #literals = new Map<Value, number>();
+  readonly #shared: string[] = [];
+  #threads = 0;
+  #place = "";
+  #kernel = "";
   #lines: string[] = [];
   #count = 0;
 
@@ -44,16 +49,18 @@ class KernelEmitter {
     this.#use = use;
   }
 
-  emit(func: Func, dims: readonly string[], comment: readonly string[]): string {
-    const written = new Set<Value>();
-    collectStores(func.body, written);
+  emit({ func, ...request }: KernelRequest): string {
+    this.#kernel = func.name;
+    const written = storedBuffers(func);
+    const atomic = new Set<Value | undefined>();
+    visitOps(func.body, ({ name, operands }) => void (name === "atomic_add" && atomic.add(operands[0])));
     const parameters = func.body.parameters.map((value, i): KernelParameter => {
       const name = func.parameterNames[i] ?? `buffer${i}`;
       this.#names.set(value, name);
-      return { name, type: bufferTypeOf(value), isWritten: written.has(value) };
+      return { name, type: bufferTypeOf(value), isWritten: written.has(value), isAtomic: atomic.has(value) };
     });
     const body = this.#block(func.body);
-    return this.#target.kernel(func.name, parameters, dims, comment, body, this.#use);
+    return this.#target.kernel({ ...request, name: func.name, parameters, shared: this.#shared, threads: this.#threads, body }, this.#use);
   }
 
   #block(region: Region): readonly string[] {
@@ -66,11 +73,15 @@ class KernelEmitter {
   }
 
   #op(op: Op): void {
+    this.#say(op);
     switch (op.name) {
       case "constant": return this.#constant(op);
-      case "dim": return this.#setName(only(op.results), this.#target.dim(op.attrs["size"] as Dim));
+      case "dim": return this.#dim(op);
       case "load": return this.#load(op);
       case "store": return this.#store(op);
+      case "atomic_add": return this.#atomicAdd(op);
+      case "pack": return this.#define(op, this.#matrix().pack((op.attrs as PackAttrs).format, op.operands.map((operand) => this.#name(operand)), this.#use));
+      case "mma": return this.#mma(op);
       case "splat": return this.#splat(op);
       case "ramp": return this.#define(op, this.#target.ramp(this.#operand(op, 0), resultType(op), this.#use));
       case "extract":
@@ -81,16 +92,32 @@ class KernelEmitter {
         return this.#define(op, this.#target.shuffle(left, right, lanes, scalarTypeOf(at(op.operands, 0)), resultType(op), this.#use));
       }
       case "alloc": return this.#alloc(op);
+      case "barrier": return void this.#lines.push(this.#target.barrier);
       case "for": return this.#for(op);
       case "if": return this.#if(op);
       default: return this.#elementwise(op);
     }
   }
 
+  /** Where an op comes from, if the one before it in this text came from elsewhere. */
+  #say({ spans: [span] }: Op): void {
+    if (span === undefined || this.#target.place === undefined) return;
+    const place = this.#target.place(span);
+    if (place === this.#place) return;
+    this.#place = place;
+    this.#lines.push(place);
+  }
+
   #constant(op: Op): void {
     const value = Number(op.attrs["value"]);
     this.#literals.set(only(op.results), value);
     this.#setName(only(op.results), this.#target.constant(resultType(op), value, this.#use));
+  }
+
+  #dim(op: Op): void {
+    const size = op.attrs["size"] as Dim;
+    if (typeof size === "number") this.#literals.set(only(op.results), size);
+    this.#setName(only(op.results), this.#target.dim(size));
   }
 
   /** Of a literal it is a literal too. */
@@ -120,6 +147,7 @@ class KernelEmitter {
     if (buffer === undefined) throw new Error("a load needs a buffer");
     const lanes = index.some((component) => scalarTypeOf(component).lanes > 1);
     const memory = bufferTypeOf(buffer);
+    if (memory.space === "private") return this.#define(op, this.#register(buffer, memory, index));
     const offset = this.#offset(memory, index);
     const result = resultType(op);
     const name = this.#name(buffer);
@@ -133,11 +161,37 @@ class KernelEmitter {
     if (buffer === undefined || value === undefined) throw new Error("a store needs a buffer and a value");
     const lanes = index.some((component) => scalarTypeOf(component).lanes > 1);
     const memory = bufferTypeOf(buffer);
+    if (memory.space === "private") return void this.#lines.push(`${this.#register(buffer, memory, index)} = ${this.#name(value)};`);
     const offset = this.#offset(memory, index);
     const [name, stored] = [this.#name(buffer), this.#name(value)];
     this.#lines.push(lanes
       ? this.#target.scatter(name, memory, offset, stored, scalarTypeOf(value), this.#use)
       : this.#target.store(name, memory, offset, stored, scalarTypeOf(value), this.#use));
+  }
+
+  #atomicAdd(op: Op): void {
+    const [buffer, value, ...index] = op.operands;
+    if (buffer === undefined || value === undefined) throw new Error("an atomic addition needs a buffer and a value");
+    const memory = bufferTypeOf(buffer);
+    this.#lines.push(...this.#target.atomicAdd(this.#name(buffer), memory, this.#offset(memory, index), this.#name(value), this.#use));
+  }
+
+  #mma(op: Op): void {
+    const attrs = op.attrs as MmaAttrs;
+    const registersAt = (position: number, first: number, count: number): readonly string[] =>
+      Array.from({ length: count }, (_, i) => `${this.#operand(op, position)}_${first + i}`);
+    this.#lines.push(...this.#matrix().mma(
+      attrs.format,
+      registersAt(0, attrs.total, registersOfMma.total),
+      registersAt(1, attrs.left, registersOfMma.left),
+      registersAt(2, attrs.right, registersOfMma.right),
+      this.#use,
+    ));
+  }
+
+  #matrix(): MatrixSpelling {
+    if (this.#target.matrix === undefined) throw new Error(`${this.#target.name} has no matrix instructions`);
+    return this.#target.matrix;
   }
 
   /** The row-major position, by Horner's rule; a vector when an index is. */
@@ -155,10 +209,29 @@ class KernelEmitter {
 
   #alloc(op: Op): void {
     const buffer = only(op.results);
-    const name = this.#fresh("scratch");
-    this.#setName(buffer, name);
     const memory = bufferTypeOf(buffer);
-    this.#lines.push(this.#target.alloc(name, memory, this.#target.dim(elementCount(memory.shape)), this.#use));
+    if (memory.space === "private") return this.#registers(buffer, memory);
+    const name = memory.space === "shared" ? `${this.#kernel}_${this.#fresh("shared")}` : this.#fresh("scratch");
+    this.#setName(buffer, name);
+    const declared = this.#target.alloc(name, memory, this.#target.dim(elementCount(memory.shape)), this.#use);
+    (memory.space === "shared" ? this.#shared : this.#lines).push(declared);
+  }
+
+  /** Each register is a variable of its own: the first index is the thread that runs this text, the others are known. */
+  #registers(buffer: Value, memory: BufferType): void {
+    const name = this.#fresh("r");
+    this.#setName(buffer, name);
+    const count = memory.shape.slice(1).reduce<number>((product, size) => product * Number(size), 1);
+    for (let i = 0; i < count; i++) this.#lines.push(this.#target.declare(scalarType(memory.dtype), `${name}_${i}`, undefined, this.#use));
+  }
+
+  #register(buffer: Value, memory: BufferType, [, ...index]: readonly Value[]): string {
+    const position = index.reduce((sum, component, axis) => {
+      const at = this.#literals.get(component);
+      if (at === undefined) throw new Error(`registers of @${this.#kernel} are indexed by numbers that are known, and this one is not`);
+      return sum * Number(memory.shape[axis + 1]) + at;
+    }, 0);
+    return `${this.#name(buffer)}_${position}`;
   }
 
   #for(op: Op): void {
@@ -176,9 +249,12 @@ class KernelEmitter {
       this.#setName(at(op.results, i), name);
     });
     const lines = [...this.#block(body), ...this.#carry(carries, body.yields)];
-    const kind = op.attrs["kind"];
+    const { kind, threads } = op.attrs;
+    if (typeof threads === "number") this.#threads = threads;
     this.#lines.push(...(kind === "grid"
       ? this.#target.grid(index, this.#name(stop), lines)
+      : kind === "thread"
+      ? this.#target.phase(index, lines)
       : this.#target.loop(kind === "unroll" ? "unroll" : "serial", index, this.#name(start), this.#name(stop), this.#name(step), lines)));
   }
 
@@ -235,13 +311,6 @@ class KernelEmitter {
 
   #fresh(prefix: string): string {
     return `${prefix}${this.#count++}`;
-  }
-}
-
-function collectStores(region: Region, written: Set<Value>): void {
-  for (const op of region.ops) {
-    if (op.name === "store") written.add(at(op.operands, 0));
-    for (const inner of op.regions) collectStores(inner, written);
   }
 }
 

@@ -5,6 +5,7 @@
 import { type Dim, foldDim } from "../ir/dim.ts";
 import { findFunction, type Func, type Module, type Op, visitOps } from "../ir/module.ts";
 import type { MemoryPlan, PlannedBuffer, PlannedStep } from "../ir/plan.ts";
+import { storedBuffers } from "../ir/rewrite.ts";
 import type { Signature, SignatureTree } from "../ir/signature.ts";
 import type { BufferSpec, Formula, KernelSpec, Program, Step, Tree } from "tsdlc-runtime/program";
 
@@ -57,10 +58,18 @@ function writeKernel(func: Func, summary: string): KernelSpec {
   return {
     entry: func.name,
     grid: writeFormula(itemsOf(func, grid)),
+    ...blocksOf(func, grid),
     work: writeFormula((grid.attrs["work"] as Dim | undefined) ?? 1),
     sources: sourcesOf(func),
     summary,
   };
+}
+
+/** Where items are blocks: their threads, and how many of the buffers are only read. */
+function blocksOf(func: Func, { attrs: { threads } }: Op): Pick<KernelSpec, "threads" | "inputs"> {
+  if (typeof threads !== "number") return {};
+  const stored = storedBuffers(func);
+  return { threads, inputs: func.body.parameters.filter((parameter) => !stored.has(parameter)).length };
 }
 
 function itemsOf(func: Func, grid: Op): Dim {
@@ -93,6 +102,23 @@ function summariesOf(func: Func): ReadonlyMap<string, string> {
     if (name === "launch") summaries.set(String(attrs["callee"]), String(attrs["summary"] ?? attrs["callee"]));
   });
   return summaries;
+}
+
+/** Entries of kernels that write a result over the memory of a donated parameter which they read. */
+export function kernelsInPlace({ buffers, kernels, steps }: Program): ReadonlySet<string> {
+  const found = new Set<string>();
+  const visit = (step: Step): void => {
+    if (step.kind === "if") [...step.then, ...step.otherwise].forEach(visit);
+    else if (step.kind === "loop") [...step.head, ...step.body].forEach(visit);
+    else if (step.kind === "launch") {
+      const roles = step.buffers.map((buffer) => buffers[buffer]?.role);
+      const taken = roles.flatMap((role) => (role?.kind === "result" && role.reuses !== undefined ? [role.reuses] : []));
+      const entry = kernels[step.kernel]?.entry;
+      if (entry !== undefined && roles.some((role) => role?.kind === "parameter" && taken.includes(role.leaf))) found.add(entry);
+    }
+  };
+  steps.forEach(visit);
+  return found;
 }
 
 function writeTree(tree: SignatureTree): Tree {

@@ -4,12 +4,13 @@
  */
 
 import type { Dim } from "../ir/dim.ts";
-import type { Attrs } from "../ir/module.ts";
+import type { Attrs, Span } from "../ir/module.ts";
 import type * as arithmetic from "../ir/ops/arithmetic.ts";
 import type * as bits from "../ir/ops/bits.ts";
 import type * as cast from "../ir/ops/cast.ts";
 import type * as compare from "../ir/ops/compare.ts";
 import type * as elementwise from "../ir/ops/elementwise.ts";
+import type { FactorFormat } from "../ir/ops/matrix.ts";
 import type { BufferType, ScalarType } from "../ir/type.ts";
 
 type SnakeCase<Key extends string> = Key extends `${infer Head}${infer Tail}`
@@ -47,15 +48,39 @@ export interface KernelParameter {
   readonly name: string;
   readonly type: BufferType;
   readonly isWritten: boolean;
+  /** Whether threads add to it at once. */
+  readonly isAtomic: boolean;
+}
+
+export interface KernelText {
+  readonly name: string;
+  readonly parameters: readonly KernelParameter[];
+  readonly dims: readonly string[];
+  readonly comment: readonly string[];
+  /** Whether an output may be the memory of an input, so that a store may change what a load after it gives. */
+  readonly isInPlace: boolean;
+  /** Declarations of memory that the threads of a block share. */
+  readonly shared: readonly string[];
+  /** Threads of a block; 0 where items are no blocks. */
+  readonly threads: number;
+  readonly body: readonly string[];
+}
+
+export interface MatrixSpelling {
+  pack(format: FactorFormat, elements: readonly string[], use: Use): string;
+  /** total += left x right, each given by its registers. */
+  mma(format: FactorFormat, total: readonly string[], left: readonly string[], right: readonly string[], use: Use): readonly string[];
 }
 
 export interface Target {
-  readonly name: "cpu" | "wgsl";
+  readonly name: "cpu" | "wgsl" | "cuda";
   readonly elementwise: Readonly<Record<ElementwiseName, Spelling>>;
   typeName(type: ScalarType, use: Use): string;
   constant(type: ScalarType, value: number, use: Use): string;
   /** An index expression over dims, which are in scope by their names. */
   dim(dim: Dim): string;
+  /** What says that the text after it comes from a place in the source; absent where a language has no such thing. */
+  place?(span: Span): string;
   /** A value that is assigned once. */
   define(type: ScalarType, name: string, value: string, use: Use): string;
   /** A variable that is assigned again, or for the first time when no value is given. */
@@ -63,6 +88,10 @@ export interface Target {
   branch(condition: string, then: readonly string[], otherwise: readonly string[]): readonly string[];
   load(buffer: string, memory: BufferType, offset: string, result: ScalarType, use: Use): string;
   store(buffer: string, memory: BufferType, offset: string, value: string, type: ScalarType, use: Use): string;
+  /** memory[offset] += value, as one step. */
+  atomicAdd(buffer: string, memory: BufferType, offset: string, value: string, use: Use): readonly string[];
+  /** Matrix instructions, where a target has them. */
+  readonly matrix?: MatrixSpelling;
   /** One element per lane at a vector of offsets. */
   gather(buffer: string, memory: BufferType, offsets: string, result: ScalarType, use: Use): string;
   scatter(buffer: string, memory: BufferType, offsets: string, value: string, type: ScalarType, use: Use): string;
@@ -71,11 +100,16 @@ export interface Target {
   extract(vector: string, lane: number, type: ScalarType, use: Use): string;
   /** Lanes of two vectors of a type, counted through both. */
   shuffle(left: string, right: string, lanes: readonly number[], type: ScalarType, result: ScalarType, use: Use): string;
+  /** Memory of the space `local` or `shared`. */
   alloc(name: string, memory: BufferType, elements: string, use: Use): string;
+  /** Where threads of a block wait for each other. */
+  readonly barrier: string;
+  /** One thread's part of a phase. */
+  phase(index: string, body: readonly string[]): readonly string[];
   loop(kind: "serial" | "unroll", index: string, start: string, stop: string, step: string, body: readonly string[]): readonly string[];
-  /** The loop over grid items, as the target is launched. */
+  /** The loop over grid items, or the blocks among them, as the target is launched. */
   grid(index: string, items: string, body: readonly string[]): readonly string[];
-  kernel(name: string, parameters: readonly KernelParameter[], dims: readonly string[], comment: readonly string[], body: readonly string[], use: Use): string;
+  kernel(kernel: KernelText, use: Use): string;
   /** The whole file. */
   file(definitions: readonly string[], kernels: readonly string[]): string;
 }

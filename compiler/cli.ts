@@ -45,8 +45,8 @@ program
   .description("build the exported model functions of a file or folder into a package")
   .argument("<source>", "a .ts file, or a folder of them")
   .option("--out <folder>", "the package's folder, replaced as a whole (required)")
-  .addOption(new Option("--target <names>", "what to build for, separated by commas").default("cpu"))
-  .option("--arch <tiers>", "CPU tiers, separated by commas: v3, v4 (x86-64), arm64 (default: all of this machine's kind)")
+  .addOption(new Option("--target <names>", "what to build for, separated by commas: cpu, cuda, wgsl").default("cpu"))
+  .option("--arch <names>", "architectures, separated by commas: v3, v4, arm64 of the CPU (default: all of this machine's kind), sm_80, sm_90a and the like of CUDA")
   .option("--name <name>", "the package's name (default: the folder's)")
   .option("--force", "build even if nothing has changed")
   .addOption(printIr)
@@ -54,6 +54,7 @@ program
 Examples:
   tsdlc build model.ts --out dist/net
   tsdlc build src/models --out dist/models --arch v3
+  tsdlc build model.ts --out dist/net --target cpu,cuda,wgsl --arch sm_80,sm_90a
   tsdlc build model.ts --out dist/net --print-ir=fuse`)
   .action(async (source: string, options: BuildFlags) => {
     // Not commander's requiredOption: it would hide a misspelt --out behind a missing one.
@@ -93,7 +94,8 @@ program
   .description("run passes over a module in text form and print the outcome")
   .argument("<file>", "a .ir file")
   .option("--passes <names>", "passes in order, separated by commas (default: the whole pipeline)")
-  .option("--arch <tier>", "the CPU tier that schedules read: v3, v4, arm64")
+  .addOption(new Option("--target <name>", "whose limits schedules read: cpu, cuda or wgsl").default("cpu"))
+  .option("--arch <tier>", "the tier of the CPU: v3, v4, arm64")
   .addOption(printIr)
   .addHelpText("after", `
 Examples:
@@ -104,6 +106,7 @@ Examples:
     print(await opt({
       file,
       passes: options.passes === undefined ? undefined : splitList(options.passes),
+      target: options.target,
       architecture: options.arch,
       printIr: options.printIr,
     }, print));
@@ -129,6 +132,7 @@ Examples:
       functionName: options.function,
       inputs: options.inputs,
       dims: options.dims,
+      device: surroundings.device,
       compilerVersion: readVersion(),
     }, progress);
     progress.finish();
@@ -146,6 +150,7 @@ interface BuildFlags {
 
 interface OptFlags {
   readonly passes?: string;
+  readonly target: string;
   readonly arch?: string;
   readonly printIr?: string;
 }

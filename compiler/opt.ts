@@ -12,24 +12,27 @@ import { findLimits } from "../passes/limits.ts";
 import { isPassName, kernelPipeline, passes, type PassName, runPasses, tensorPipeline } from "../passes/pipeline.ts";
 import { DiagnosticsError, type Label } from "./diagnostics.ts";
 import { createIrPrinter } from "./print-ir.ts";
-import { hostTiers, tierNames } from "./tiers.ts";
+import { diagnosingDTypes } from "./refused-dtypes.ts";
+import { buildTargets } from "./tiers.ts";
 import { UsageError } from "./usage-error.ts";
 
 export interface OptRequest {
   readonly file: string;
   /** All of the pipeline when absent. */
   readonly passes: readonly string[] | undefined;
+  /** "cpu", "cuda" or "wgsl". */
+  readonly target: string;
   readonly architecture: string | undefined;
   readonly printIr: string | undefined;
 }
 
 export async function opt(request: OptRequest, write: (text: string) => void): Promise<string> {
   const names = request.passes?.map(passNamed) ?? [...tensorPipeline, ...kernelPipeline];
-  const [tier] = request.architecture === undefined ? hostTiers() : tierNames("cpu", [request.architecture]);
+  const [tier] = buildTargets([request.target], request.architecture === undefined ? [] : [request.architecture]).tiers;
   const observer = request.printIr === undefined ? undefined : createIrPrinter(request.printIr, write);
   const module = await readModule(request.file);
   const context = tier === undefined ? {} : { limits: findLimits(tier) };
-  return print(runPasses(module, names, context, observer));
+  return print(await diagnosingDTypes(() => runPasses(module, names, context, observer)));
 }
 
 /** Parses and verifies; a fault in the text is a diagnostic of the user's program. */

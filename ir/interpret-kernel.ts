@@ -13,7 +13,8 @@ import { type HostArray, roundTo } from "./host.ts";
 import {
   type Cell, type Frame, laneIn, memoryIn, numberIn, dimAttr, rounding, type Scope, type Sizes, slotOf, slotsOf, type Step,
 } from "./interpret-frame.ts";
-import { compileContract, compileFor, compileIf, compileParallel, compileReduce, compileScan, compileWhile } from "./interpret-loops.ts";
+import { compileBarrier, compileContract, compileFor, compileIf, compileParallel, compileReduce, compileScan, compileWhile } from "./interpret-loops.ts";
+import { compileMma, compilePack } from "./interpret-matrix.ts";
 import { Memory } from "./interpret-memory.ts";
 import type { Func, Op, Region, Value } from "./module.ts";
 import { type ElementwiseRecord, evaluateScalar, isElementwise } from "./op.ts";
@@ -22,14 +23,15 @@ import { nameValues, printOp } from "./print.ts";
 import { scalarTypeOf } from "./type-of.ts";
 import { consecutiveAxis, type BufferType, printType } from "./type.ts";
 
-/** The results of a launch: what the kernel stores to the buffers that follow its inputs. */
-export function runKernel(func: Func, inputs: readonly HostArray[], sizes: Sizes): readonly HostArray[] {
+/** The results of a launch: what the kernel stores to the buffers that follow its inputs; `initial` is in them before, if given. */
+export function runKernel(func: Func, inputs: readonly HostArray[], sizes: Sizes, initial: readonly HostArray[] = []): readonly HostArray[] {
   const scope: Scope = { func, sizes, names: nameValues(func), slots: new Map(), compile: compileRegion };
-  const frame: Frame = { cells: [], iteration: { current: 0, first: 1 }, next: 1 };
+  const frame: Frame = { cells: [], iteration: { current: 0, first: 1, block: 0, epoch: 0 }, next: 1 };
   const memories = func.body.parameters.map((parameter, i) => {
     const { type } = parameter;
     if (type.kind !== "buffer") throw new RangeError(`kernel @${func.name} takes buffers alone, and parameter ${i} is ${printType(type)}`);
-    const memory = createMemory(scope, parameter, type, inputs[i], true);
+    const before = initial[i - inputs.length];
+    const memory = before === undefined ? createMemory(scope, parameter, type, inputs[i], true) : Memory.filled(`kernel @${func.name}, ${scope.names.get(parameter) ?? "%?"}`, before);
     frame.cells[slotOf(scope, parameter)] = memory;
     return memory;
   });
@@ -60,8 +62,12 @@ function compileOp(scope: Scope, op: Op): Step {
     case "while": return compileWhile(scope, op);
     case "if": return compileIf(scope, op);
     case "alloc": return compileAlloc(scope, op);
+    case "barrier": return compileBarrier(scope, op);
+    case "pack": return compilePack(scope, op);
+    case "mma": return compileMma(scope, op);
     case "load": return compileLoad(scope, op);
-    case "store": return compileStore(scope, op);
+    case "store": return compileStore(scope, op, (memory, index, value, iteration) => memory.store(index, value, iteration));
+    case "atomic_add": return compileStore(scope, op, (memory, index, value, iteration) => memory.add(index, value, iteration));
     case "splat": return compileLanes(scope, op, (start) => start);
     case "ramp": return compileLanes(scope, op, (start, lane) => start + lane);
     case "extract": return compileExtract(scope, op);
@@ -138,7 +144,7 @@ function createMemory(scope: Scope, value: Value, type: BufferType, input: HostA
   const shape = type.shape.map((dim) => evaluateDim(dim, scope.sizes));
   const description = `kernel @${scope.func.name}, ${scope.names.get(value) ?? "%?"}`;
   if (input === undefined) {
-    return Memory.fresh(description, type.space === "local" ? "local" : "result", type.dtype, shape, isShared);
+    return Memory.fresh(description, type.space === "global" ? "result" : type.space, type.dtype, shape, isShared);
   }
   if (input.dtype !== type.dtype || input.shape.join() !== shape.join()) {
     throw new RangeError(`${description} is ${type.dtype}[${shape.join(",")}], and the input is ${input.dtype}[${input.shape.join(",")}]`);
@@ -151,7 +157,7 @@ function compileAlloc(scope: Scope, op: Op): Step {
   const target = slotOf(scope, result);
   if (result?.type.kind !== "buffer") throw new TypeError("an alloc gives memory");
   const { type } = result;
-  return (frame) => void (frame.cells[target] = createMemory(scope, result, type, undefined, frame.iteration.current === 0));
+  return (frame) => void (frame.cells[target] = createMemory(scope, result, type, undefined, frame.iteration.current === 0 || type.space === "shared"));
 }
 
 function compileLoad(scope: Scope, op: Op): Step {
@@ -168,13 +174,15 @@ function compileLoad(scope: Scope, op: Op): Step {
   };
 }
 
-function compileStore(scope: Scope, op: Op): Step {
+type Access = (memory: Memory, index: readonly number[], value: number, iteration: Frame["iteration"]) => void;
+
+function compileStore(scope: Scope, op: Op, access: Access): Step {
   const [buffer, value] = [slotOf(scope, op.operands[0]), slotOf(scope, op.operands[1])];
   const { lanes } = scalarTypeOf(at(op.operands, 1));
   const place = compilePlace(scope, op.operands[0], op.operands.slice(2));
   return (frame) => {
     const memory = memoryIn(frame, buffer);
-    for (let lane = 0; lane < lanes; lane++) memory.store(place(frame, lane), laneIn(frame, value, lane), frame.iteration);
+    for (let lane = 0; lane < lanes; lane++) access(memory, place(frame, lane), laneIn(frame, value, lane), frame.iteration);
   };
 }
 

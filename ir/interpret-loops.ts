@@ -52,9 +52,11 @@ export function compileFor(scope: Scope, op: Op): Step {
   const body = compileBlock(scope, regionOf(op, 0));
   const counter = slotOf(scope, regionOf(op, 0).parameters[0]);
   const carries = body.parameters.slice(1);
-  const isGrid = op.attrs["kind"] === "grid";
+  const { kind, threads } = op.attrs;
+  const isGrid = kind === "grid";
+  const isPhase = kind === "thread";
   const fault = (rule: string): Error => new RangeError(`kernel @${scope.func.name}: ${printOp(op, scope.names)}: ${rule}`);
-  if (isGrid && results.length > 0) throw fault("a grid loop carries nothing from one iteration to the next");
+  if ((isGrid || isPhase) && results.length > 0) throw fault(`a ${kind} loop carries nothing from one iteration to the next`);
   return (frame) => {
     const [first, end, by] = [numberIn(frame, start), numberIn(frame, stop), numberIn(frame, step)];
     if (!(by > 0)) throw fault(`the step must be positive, and it is ${by}`);
@@ -68,7 +70,9 @@ export function compileFor(scope: Scope, op: Op): Step {
         move(frame, body.yields, results);
       }
     };
-    if (isGrid) inParallel(frame, loop);
+    if (isPhase) inThreads(frame, loop, fault);
+    else if (isGrid && typeof threads === "number") inBlocks(frame, threads, loop);
+    else if (isGrid) inParallel(frame, loop);
     else loop(() => undefined);
   };
 }
@@ -185,9 +189,39 @@ function forEachPoint(frame: Frame, extents: readonly number[], slots: readonly 
 
 /** Runs a loop of independent iterations, each of which calls `begin` first; inside another, it is part of that one's. */
 function inParallel(frame: Frame, loop: (begin: () => void) => void): void {
+  inBlocks(frame, 0, loop);
+}
+
+/** The same for iterations that are blocks: each has a number of its own, and its threads have the ones that follow. */
+function inBlocks(frame: Frame, threads: number, loop: (begin: () => void) => void): void {
   const { iteration } = frame;
   if (iteration.current > 0) return loop(() => undefined);
   iteration.first = frame.next;
-  loop(() => (iteration.current = frame.next++));
+  loop(() => {
+    iteration.current = iteration.block = frame.next;
+    iteration.epoch++;
+    frame.next += 1 + threads;
+  });
   iteration.current = 0;
+}
+
+/** One phase of a block. A thread has the same number in each. */
+function inThreads(frame: Frame, loop: (begin: () => void) => void, fault: (rule: string) => Error): void {
+  const { iteration } = frame;
+  const { block } = iteration;
+  if (iteration.current !== block || block === 0) throw fault("a phase of threads stands in a block, and in no other phase");
+  let thread = 0;
+  loop(() => {
+    iteration.current = block + 1 + thread++;
+    if (iteration.current >= frame.next) throw fault(`its block has ${frame.next - block - 1} threads, and this is one more`);
+  });
+  iteration.current = block;
+}
+
+/** What the threads of a block did before is ordered before what they do after it. */
+export function compileBarrier(scope: Scope, op: Op): Step {
+  return ({ iteration }) => {
+    if (iteration.current !== iteration.block || iteration.block === 0) throw new RangeError(`kernel @${scope.func.name}: ${printOp(op, scope.names)}: a barrier stands between the phases of a block`);
+    iteration.epoch++;
+  };
 }

@@ -11,7 +11,7 @@ import { present } from "./expect.ts";
 import { hostArray, type HostArray } from "./host.ts";
 import type { Sizes } from "./interpret-frame.ts";
 import { runKernel } from "./interpret-kernel.ts";
-import { type Attrs, type AttrValue, findFunction, type Func, isKernel, type Module, type Op, type Region, type Value } from "./module.ts";
+import { type Attrs, type AttrValue, findFunction, type Func, inputsOfLaunch, isKernel, type Module, type Op, type Region, type Value } from "./module.ts";
 import type { OpRecord } from "./op.ts";
 import { findRecord } from "./ops/table.ts";
 import { type DType, printType, type TensorType, tensorType, type Type } from "./type.ts";
@@ -99,7 +99,10 @@ function runOp(op: Op, operands: readonly HostArray[], environment: Environment)
     case "for": return runFor(op, operands, environment);
     case "call": return runRegion(calleeOf(op, module).body, operands, { module, sizes, values: new Map() });
     case "group": return runRegion(regionOf(op, 0), operands, { module, sizes, values: new Map() });
-    case "launch": return runKernel(calleeOf(op, module), operands, sizes);
+    case "launch": {
+      const inputs = inputsOfLaunch(operands.length, op.attrs);
+      return runKernel(calleeOf(op, module), operands.slice(0, inputs), sizes, operands.slice(inputs));
+    }
   }
   if (record.evaluate === undefined) {
     const help = "callee" in op.attrs ? "; the transform pass replaces it by ops that have one" : "";

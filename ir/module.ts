@@ -76,3 +76,8 @@ export function visitOps(region: Region, visit: (op: Op) => void): void {
     for (const inner of op.regions) visitOps(inner, visit);
   }
 }
+
+/** How many of a launch's operands are inputs of its kernel; those after them are what its results start from. */
+export function inputsOfLaunch(operands: number, { continues = 0 }: Attrs): number {
+  return operands - Number(continues);
+}

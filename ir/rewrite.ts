@@ -126,6 +126,15 @@ export function usersOf(region: Region): ReadonlyMap<Value, readonly Op[]> {
   return users;
 }
 
+/** The memory that a kernel stores to. */
+export function storedBuffers({ body }: Func): ReadonlySet<Value> {
+  const stored = new Set<Value>();
+  visitOps(body, ({ name, operands: [buffer] }) => {
+    if ((name === "store" || name === "atomic_add") && buffer !== undefined) stored.add(buffer);
+  });
+  return stored;
+}
+
 /** The op that defines each value; region parameters have none. */
 export function definitions(region: Region): ReadonlyMap<Value, Op> {
   const definition = new Map<Value, Op>();

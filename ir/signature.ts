@@ -15,11 +15,16 @@ export interface Signature {
   readonly parameters: readonly Parameter[];
   readonly result: SignatureTree;
   readonly mutations: readonly FieldWrite[];
+  /** What contractions of f32 may round their factors to; absent where nothing. */
+  readonly precision?: Precision;
   readonly guards: readonly DimGuard[];
   /** The doc comment of the source, without its stars. */
   readonly doc: string | undefined;
   readonly span: Span;
 }
+
+/** What the factors of a product are rounded to before they are multiplied; the sum is f32. */
+export type Precision = "f32" | "tf32" | "bf16" | "f16";
 
 export interface NamedDim {
   readonly name: string;
@@ -31,6 +36,8 @@ export interface Parameter {
   readonly name: string;
   readonly tree: SignatureTree;
   readonly donated: boolean;
+  /** Where it is declared; absent for functions that were given as text. */
+  readonly span?: Span;
 }
 
 export type SignatureTree =

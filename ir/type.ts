@@ -3,7 +3,7 @@
  *
  * Tensor level: `f32[N,784]`, a dense array whose dims may be named. Kernel level: `f32` and `index`, scalars that
  * live in registers; `f32x16`, a vector of lanes; `global f32[N,784]` and `local f32[64]`, memory that is loaded
- * from and stored to by index.
+ * from and stored to by index; `shared` and `private` are memory of a block of threads.
  */
 
 import { type Dim, printDim, sameShape } from "./dim.ts";
@@ -28,8 +28,14 @@ export interface ScalarType {
   readonly lanes: number;
 }
 
-/** Where a buffer lives: the device's memory, or one grid item's own scratch (registers or stack). */
-export type Space = "global" | "local";
+/**
+ * Where a buffer lives: in the device's memory (global); as scratch of whoever makes it, a grid item or a thread (local);
+ * in memory that the threads of a block have together (shared); or in the registers of each thread of a block, whose
+ * number is the first index (private).
+ */
+export type Space = "global" | "local" | "shared" | "private";
+
+export const spaces: readonly Space[] = ["global", "local", "shared", "private"];
 
 export interface BufferType {
   readonly kind: "buffer";

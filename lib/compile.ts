@@ -5,13 +5,16 @@
  */
 
 import { cTarget } from "../codegen/c.ts";
+import { cudaTarget } from "../codegen/cuda.ts";
 import { emitFile } from "../codegen/emit.ts";
-import { writeProgram } from "../codegen/program.ts";
+import { kernelsInPlace, writeProgram } from "../codegen/program.ts";
 import type { Target } from "../codegen/target.ts";
 import { wgslTarget } from "../codegen/wgsl.ts";
 import { findFunction, type Module } from "../ir/module.ts";
 import type { Signature } from "../ir/signature.ts";
+import { chooseTiers } from "../passes/choose-tiers.ts";
 import { ConstantPool } from "../passes/constant-pool.ts";
+import { fitSignature } from "../passes/fit-dtypes.ts";
 import { findLimits, type Limits } from "../passes/limits.ts";
 import { fusionPipeline, type Observer, runPasses, tensorPipeline, tierPipeline } from "../passes/pipeline.ts";
 import { planMemory } from "../passes/plan-memory.ts";
@@ -40,14 +43,14 @@ export interface Compilation {
 }
 
 export interface CompileOptions {
-  /** Names of tiers: see `cpuTiers` in passes/limits.ts. */
+  /** Names of tiers, see passes/limits.ts. Of one target, those that `chooseTiers` finds useful are compiled. */
   readonly tiers: readonly string[];
   readonly observe?: Observer;
 }
 
 /**
  * The functions that signatures name, compiled for each tier. Throws a PassError that carries a reproducer when a
- * pass fails.
+ * pass fails, and a MissingDTypeError when no tier of a target has the dtypes of the module.
  */
 export function compileModule(module: Module, signatures: readonly Signature[], options: CompileOptions): Compilation {
   const constants = new ConstantPool();
@@ -57,15 +60,15 @@ export function compileModule(module: Module, signatures: readonly Signature[], 
 /** The same one tier at a time, for callers that have a use for the first while the next is made. */
 export function* compileTiers(module: Module, signatures: readonly Signature[], constants: ConstantPool, options: CompileOptions): Generator<CompiledTier, void> {
   const entries = signatures.map(({ name }) => name);
-  const simplified = runPasses(module, tensorPipeline, { entries }, options.observe);
+  const precisions = new Map(signatures.flatMap(({ name, precision }) => (precision === undefined ? [] : [[name, precision] as const])));
+  const simplified = runPasses(module, tensorPipeline, { entries, precisions }, options.observe);
   const fused = new Map<string, Module>();
-  for (const tier of options.tiers) {
-    const limits = findLimits(tier);
+  for (const limits of chooseTiers(simplified, signatures, options.tiers.map(findLimits))) {
     // Tiers that differ in lanes alone have the same kernels up to schedule.
-    const key = `${limits.buffers} ${limits.scratchBytes}`;
+    const key = [limits.buffers, limits.scratchBytes, ...limits.dtypes].join(" ");
     const lowered = fused.get(key) ?? runPasses(simplified, fusionPipeline, { entries, limits }, options.observe);
     fused.set(key, lowered);
-    yield compileTier(lowered, signatures, limits, constants, options.observe);
+    yield compileTier(lowered, signatures.map((signature) => fitSignature(signature, limits)), limits, constants, options.observe);
   }
 }
 
@@ -76,12 +79,15 @@ function compileTier(module: Module, signatures: readonly Signature[], limits: L
     const plan = planMemory(scheduled, findFunction(scheduled, signature.name), donatedLeaves(signature), constants);
     return writeProgram(scheduled, signature, plan);
   });
-  const kernels = programs.flatMap((program, i) =>
-    program.kernels.map(({ entry, summary, sources }) => ({
+  const kernels = programs.flatMap((program) => {
+    const inPlace = kernelsInPlace(program);
+    return program.kernels.map(({ entry, summary, sources }) => ({
       func: findFunction(scheduled, entry),
-      dims: signatures[i]?.dims.map(({ name }) => name) ?? [],
+      dims: program.dims.map(({ name }) => name),
       comment: [summary, ...sources],
-    })));
+      isInPlace: inPlace.has(entry),
+    }));
+  });
   const { tier, target, requires, flags } = limits;
   return { name: tier, target, requires, flags, source: emitFile(targetOf(limits), kernels), programs, module: scheduled };
 }
@@ -90,7 +96,7 @@ function targetOf(limits: Limits): Target {
   switch (limits.target) {
     case "cpu": return cTarget;
     case "wgsl": return wgslTarget;
-    case "cuda": throw new RangeError("there is no code generator for cuda in this version; use cpu");
+    case "cuda": return cudaTarget;
   }
 }
 

@@ -15,6 +15,11 @@ export interface ModelOptions {
   readonly donate?: readonly number[];
   /** Ranges of named dims: { N: { max: 4096 } }. Without a range a dim is any size from 0. */
   readonly dims?: Readonly<Record<string, { readonly min?: number; readonly max?: number }>>;
+  /**
+   * What products of f32 matrices may round their factors to where that is faster, which today is on CUDA: tf32 keeps
+   * 10 bits of the fraction, bf16 keeps 7. Sums are f32 in any case. "f32", which rounds nothing, when absent.
+   */
+  readonly precision?: "f32" | "tf32" | "bf16";
 }
 
 /** What a caller may pass for a parameter: a handle or a typed array for a tensor, a number for a tensor of rank 0. */

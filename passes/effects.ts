@@ -3,7 +3,7 @@
  * buffer values, and an op that gives no value back is there for what it does.
  */
 
-import { type Func, type Op, type Value, visitOps } from "../ir/module.ts";
+import type { Op } from "../ir/module.ts";
 
 /** Whether an op without uses still matters: a store, or regions that hold one. */
 export function hasEffect(op: Op): boolean {
@@ -15,14 +15,4 @@ export function hasEffect(op: Op): boolean {
 export function isPure(op: Op): boolean {
   const isMemory = [...op.operands, ...op.results].some(({ type }) => type.kind === "buffer");
   return op.regions.length === 0 && op.results.length > 0 && !isMemory;
-}
-
-/** The memory that a kernel stores to. */
-export function storedBuffers(func: Func): ReadonlySet<Value> {
-  const stored = new Set<Value>();
-  visitOps(func.body, (op) => {
-    const [buffer] = op.operands;
-    if (op.name === "store" && buffer !== undefined) stored.add(buffer);
-  });
-  return stored;
 }

@@ -13,8 +13,8 @@
 
 import { type Func, isKernel, type Op, type Region, type Value, visitOps } from "../ir/module.ts";
 import { isFloat } from "../ir/type.ts";
-import { mapModule } from "../ir/rewrite.ts";
-import { isPure, storedBuffers } from "./effects.ts";
+import { mapModule, storedBuffers } from "../ir/rewrite.ts";
+import { isPure } from "./effects.ts";
 import type { Pass } from "./pass.ts";
 
 export const hoist: Pass = {

@@ -5,6 +5,8 @@
  * A tier is one kind of machine that a package carries code for; each has its own limits, kernels and Programs.
  */
 
+import { type DType, dtypes } from "../ir/type.ts";
+
 export interface Limits {
   /** Name of the tier: "cpu-x86-64-v4". */
   readonly tier: string;
@@ -13,17 +15,27 @@ export interface Limits {
   readonly vectorBytes: number;
   /** Vector registers that a register block may use. */
   readonly vectorRegisters: number;
+  /** Threads of a block that a schedule fills; 0 where there are no blocks. */
+  readonly threads: number;
+  /** Bytes that the threads of a block may share. */
+  readonly sharedBytes: number;
+  /** Whether warps multiply small matrices (ir/ops/matrix.ts). */
+  readonly hasMatrixUnits: boolean;
   /** Bytes of scratch memory that one grid item may have for one value. */
   readonly scratchBytes: number;
   /** Buffers that one kernel may use. */
   readonly buffers: number;
+  /** What its values may be. */
+  readonly dtypes: readonly DType[];
+  /** The dtype for whose sake the tier is there: packages without a value of it leave the tier out (choose-tiers.ts). */
+  readonly onlyFor?: DType;
   /** CPU features the machine must have, as the runtime spells them. */
   readonly requires: readonly string[];
   /** What the C compiler needs to be told. */
   readonly flags: readonly string[];
 }
 
-const x86 = { target: "cpu", scratchBytes: 32 * 1024, buffers: 64 } as const;
+const cpu = { target: "cpu", threads: 0, sharedBytes: 0, hasMatrixUnits: false, scratchBytes: 32 * 1024, buffers: 64, dtypes } as const;
 
 /**
  * Integers wrap; a product and a sum are never joined behind our back (-ffp-contract=off), so that fused multiply-add
@@ -34,7 +46,7 @@ const cFlags = ["-std=gnu11", "-O2", "-fwrapv", "-ffp-contract=off", "-fno-math-
 /** The CPU tiers a package can carry, widest first: the runtime takes the first whose features are there. */
 export const cpuTiers: readonly Limits[] = [
   {
-    ...x86,
+    ...cpu,
     tier: "cpu-x86-64-v4",
     vectorBytes: 64,
     vectorRegisters: 32,
@@ -42,7 +54,7 @@ export const cpuTiers: readonly Limits[] = [
     flags: [...cFlags, "-march=x86-64-v4", "-mprefer-vector-width=512"],
   },
   {
-    ...x86,
+    ...cpu,
     tier: "cpu-x86-64-v3",
     vectorBytes: 32,
     vectorRegisters: 16,
@@ -50,9 +62,7 @@ export const cpuTiers: readonly Limits[] = [
     flags: [...cFlags, "-march=x86-64-v3"],
   },
   {
-    target: "cpu",
-    scratchBytes: 32 * 1024,
-    buffers: 64,
+    ...cpu,
     tier: "cpu-arm64",
     vectorBytes: 16,
     vectorRegisters: 32,
@@ -67,14 +77,51 @@ export const wgslBase: Limits = {
   target: "wgsl",
   vectorBytes: 0,
   vectorRegisters: 0,
+  threads: 256,
+  sharedBytes: 16 * 1024,
+  hasMatrixUnits: false,
   scratchBytes: 0,
   buffers: 8,
+  // i8 and u8 are held in words, and wrapped after each op (codegen/wgsl-elementwise.ts).
+  dtypes: ["f32", "i32", "u32", "bool", "i8", "u8"],
   requires: [],
   flags: [],
 };
 
+/** The same with the f16 that many adapters have and must be asked for. */
+export const wgslF16: Limits = {
+  ...wgslBase,
+  tier: "wgsl-f16",
+  dtypes: [...wgslBase.dtypes, "f16"],
+  onlyFor: "f16",
+  requires: ["shader-f16"],
+};
+
+/**
+ * CUDA from Ampere on: what every such device grants a kernel that asks for nothing. A block of 256 threads leaves each
+ * 255 registers, and eight of them fill a multiprocessor.
+ */
+export const cuda: Limits = {
+  tier: "cuda",
+  target: "cuda",
+  vectorBytes: 0,
+  vectorRegisters: 0,
+  threads: 256,
+  sharedBytes: 48 * 1024,
+  hasMatrixUnits: true,
+  scratchBytes: 0,
+  buffers: 64,
+  dtypes,
+  requires: [],
+  flags: [],
+};
+
+/** The tiers of WebGPU that a package can carry, the one that asks for most first. */
+export const wgslTiers: readonly Limits[] = [wgslF16, wgslBase];
+
 export function findLimits(tier: string): Limits {
-  const found = [...cpuTiers, wgslBase].find((limits) => limits.tier === tier);
-  if (found === undefined) throw new RangeError(`there is no tier "${tier}"; there are ${cpuTiers.map((limits) => limits.tier).join(", ")}`);
+  const tiers = [...cpuTiers, ...wgslTiers, cuda];
+  const found = tiers.find((limits) => limits.tier === tier);
+  if (found === undefined) throw new RangeError(`there is no tier "${tier}"; there are ${tiers.map((limits) => limits.tier).join(", ")}`);
   return found;
 }

@@ -21,10 +21,12 @@
 import { type Builder, buildFunction } from "../ir/builder.ts";
 import { type Dim, elementCount, sameShape } from "../ir/dim.ts";
 import { at, only } from "../ir/expect.ts";
-import type { Func, Module, Op, Region, Value } from "../ir/module.ts";
+import type { Attrs, Func, Module, Op, Region, Value } from "../ir/module.ts";
 import type { ComputeContext, Contraction } from "../ir/op.ts";
 import { delinearize } from "../ir/ops/indexing.ts";
+import type { ContractAttrs } from "../ir/ops/kernel.ts";
 import { rewriteFunction } from "../ir/rewrite.ts";
+import type { Precision } from "../ir/signature.ts";
 import { tensorTypeOf } from "../ir/type-of.ts";
 import { bufferType, indexType, isFloat, scalarType, type TensorType } from "../ir/type.ts";
 import { computeOf, tensorTypesOf } from "./access.ts";
@@ -222,7 +224,7 @@ class GroupLowering {
         return [];
       }));
     b.contract(
-      { batch, m: elementCount(rows), n: elementCount(columns), k: elementCount(folded), dtype: accumulator },
+      { batch, m: elementCount(rows), n: elementCount(columns), k: elementCount(folded), dtype: accumulator, ...precisionOf(left, right, op.attrs) },
       [leftRegion, rightRegion, epilogue],
     );
   }
@@ -334,6 +336,12 @@ class GroupLowering {
       throw new Error(`axis ${axis} of a result is no axis of its kernel`);
     });
   }
+}
+
+/** What the factors may be rounded to: what they are in already, or what the model allows. */
+function precisionOf(left: TensorType, right: TensorType, { precision }: Attrs): Pick<ContractAttrs, "precision"> {
+  if (left.dtype === right.dtype && (left.dtype === "f16" || left.dtype === "bf16")) return { precision: left.dtype };
+  return left.dtype === "f32" && precision !== undefined ? { precision: precision as Precision } : {};
 }
 
 function axesBut(type: TensorType, taken: readonly number[]): readonly number[] {

@@ -8,7 +8,7 @@
 
 import type { Dim } from "../ir/dim.ts";
 import { at } from "../ir/expect.ts";
-import { type Func, type Module, type Op, type Region, Value } from "../ir/module.ts";
+import { type Func, inputsOfLaunch, type Module, type Op, type Region, Value } from "../ir/module.ts";
 import type { MemoryPlan, PlannedBuffer, PlannedStep } from "../ir/plan.ts";
 import { functionsOf } from "../ir/rewrite.ts";
 import { tensorTypeOf } from "../ir/type-of.ts";
@@ -112,11 +112,12 @@ class Planner {
   }
 
   #launch(op: Op): PlannedStep {
-    const inputs = op.operands.map((operand) => this.#read(operand));
-    const outputs = op.results.map((result) => this.#write(this.#define(result)));
+    const count = inputsOfLaunch(op.operands.length, op.attrs);
+    const [inputs, before] = [op.operands.slice(0, count), op.operands.slice(count)].map((operands) => operands.map((operand) => this.#read(operand)));
+    const outputs = op.results.map((result, i) => this.#write(this.#define(result, before?.[i])));
     this.#launches.set(this.#step, op);
     this.#step++;
-    return { kind: "launch", kernel: String(op.attrs["callee"]), buffers: [...inputs, ...outputs] };
+    return { kind: "launch", kernel: String(op.attrs["callee"]), buffers: [...(inputs ?? []), ...outputs] };
   }
 
   #if(op: Op): readonly PlannedStep[] {
@@ -173,8 +174,9 @@ class Planner {
     return { kind: "copy", from, to };
   }
 
-  #define(value: Value): number {
-    const buffer = this.#add({ type: tensorTypeOf(value), leaf: undefined, aliasOf: undefined });
+  /** With `before`, in the memory of that buffer. */
+  #define(value: Value, before?: number): number {
+    const buffer = this.#add({ type: tensorTypeOf(value), leaf: undefined, aliasOf: before });
     this.#bufferOf.set(value, buffer);
     return buffer;
   }

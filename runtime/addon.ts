@@ -13,8 +13,8 @@ import { dirname, join } from "node:path";
 import type { DeviceBuffer } from "./device.ts";
 import { AddonError } from "./errors.ts";
 
-export interface NativeDevice {
-  readonly threads: number;
+/** What the devices of the addon have in common. */
+export interface NativeMemory {
   write(bytes: Uint8Array): DeviceBuffer;
   read(buffer: DeviceBuffer, into: ArrayBuffer): Promise<ArrayBuffer>;
   readSync(buffer: DeviceBuffer, into: ArrayBuffer): ArrayBuffer;
@@ -22,7 +22,12 @@ export interface NativeDevice {
   sync(): Promise<void>;
   memory(): readonly [live: number, peak: number, cached: number];
   trim(): void;
+}
+
+export interface NativeDevice extends NativeMemory {
+  readonly threads: number;
   openLibrary(path: string): NativeLibrary;
+  prepare(library: NativeLibrary, description: PlanDescription, constants?: DeviceBuffer): NativePlan;
 }
 
 declare const libraryBrand: unique symbol;
@@ -31,13 +36,72 @@ export interface NativeLibrary {
   readonly [libraryBrand]: true;
 }
 
+export interface NativeCudaDevice extends NativeMemory {
+  readonly properties: CudaProperties;
+  /** Machine code or PTX; rejects with the code TSDLC_IMAGE_REFUSED or TSDLC_PTX_TOO_NEW when the driver refuses it. */
+  loadModule(image: Uint8Array): Promise<NativeModule>;
+  prepare(module: NativeModule, description: PlanDescription, constants?: DeviceBuffer): NativePlan;
+  statistics(): CudaStatistics;
+}
+
+export interface CudaProperties {
+  readonly name: string;
+  /** The compute capability. */
+  readonly major: number;
+  readonly minor: number;
+  readonly multiprocessors: number;
+  readonly threadsPerBlock: number;
+  readonly sharedBytesPerBlock: number;
+  readonly memoryBytes: number;
+  /** The newest CUDA that the driver is for: "12.4". */
+  readonly driverVersion: string;
+}
+
+/** Counts since the device was opened. */
+export interface CudaStatistics {
+  readonly launches: number;
+  readonly graphHits: number;
+  readonly graphMisses: number;
+  readonly graphCaptures: number;
+  /** Copies of arguments and results into and out of places that a graph has for them. */
+  readonly graphCopies: number;
+}
+
+declare const moduleBrand: unique symbol;
+
+export interface NativeModule {
+  readonly [moduleBrand]: true;
+}
+
+export interface CudaOptions {
+  /** Path of the driver's library; else the system's. */
+  readonly driver?: string;
+  readonly ordinal: number;
+  readonly limitBytes?: number;
+  readonly graphs?: boolean;
+}
+
+export interface CudaCompilation {
+  /** Path of NVRTC; else the system's. */
+  readonly nvrtc?: string;
+  readonly source: string;
+  /** Stands for the source in the log. */
+  readonly name: string;
+  /** "sm_90" for machine code, "compute_80" for PTX. */
+  readonly architecture: string;
+  readonly options: readonly string[];
+}
+
 /** A plan in the form the addon reads; see native/src/plan.h for the meaning of the fields. */
 export interface PlanDescription {
   readonly name: string;
   readonly dims: Float64Array;
   readonly kernels: readonly string[];
+  readonly labels: readonly string[];
   readonly grids: Float64Array;
   readonly works: Float64Array;
+  readonly threads: Uint32Array;
+  readonly inputs: Uint32Array;
   readonly bufferKinds: Int32Array;
   readonly bufferPositions: Float64Array;
   readonly bufferBytes: Float64Array;
@@ -57,8 +121,12 @@ export interface NativePlan {
 
 export interface Addon {
   readonly Device: new (options: { threads?: number; cacheBytes?: number; limitBytes?: number }) => NativeDevice;
-  readonly Plan: new (device: NativeDevice, library: NativeLibrary, description: PlanDescription, constants?: DeviceBuffer) => NativePlan;
   cpuFeatures(): string[];
+  openCuda(options: CudaOptions): Promise<NativeCudaDevice>;
+  /** Without an image the source is wrong; rejects when there is no NVRTC. */
+  compileCuda(request: CudaCompilation): Promise<{ readonly image?: Uint8Array; readonly log: string }>;
+  /** Rejects when there is no NVRTC at the path, or, for "", on the system. */
+  nvrtcVersion(path: string): Promise<string>;
 }
 
 const require = createRequire(import.meta.url);

@@ -2,11 +2,12 @@
  * Devices: where buffers live and programs run. The interface that every device implements, and how one is chosen.
  *
  * The one idea: everything queues. `run` returns handles of buffers that will be filled in the order of the calls;
- * only reading waits. Implementations are imported when asked for, so that a browser never sees Node's.
+ * only reading waits. openers.ts knows the implementations.
  */
 
 import { DeviceError } from "./errors.ts";
-import { deviceOption } from "./options.ts";
+import { openers } from "./openers.ts";
+import { deviceOption, isNode } from "./options.ts";
 import type { Plan } from "./plan.ts";
 import type { DTypeName, Program } from "./program.ts";
 
@@ -27,10 +28,10 @@ export interface MemoryUse {
 }
 
 export interface Device {
-  /** Unique among open devices: "cpu". */
+  /** Unique among open devices: "cpu", "cuda:0". */
   readonly name: string;
   readonly kind: "cpu" | "cuda" | "webgpu";
-  /** What `Tier.requires` may ask for: "avx2", "avx512f", "neon". */
+  /** What `Tier.requires` may ask for: "avx2", "avx512f", "neon"; architectures of CUDA. */
   readonly features: ReadonlySet<string>;
   /** Offsets of temporaries in an arena are multiples of this many bytes. */
   readonly alignment: number;
@@ -100,26 +101,66 @@ export function isSharedDonation(error: unknown): error is SharedDonation {
   return error instanceof Error && "donatedLeaf" in error && "otherLeaf" in error;
 }
 
-/**
- * Opens a device: the one named, else the one TSDLC_DEVICE names, else the first that is there. Throws DeviceError when
- * the named one is not; there is no fallback from a name.
- */
-export async function device(name: string | undefined = deviceOption()): Promise<Device> {
-  switch (name) {
-    case undefined:
-    case "cpu":
-      return (await import("./cpu-device.ts")).cpuDevice();
-    case "cuda":
-    case "webgpu":
-      throw new DeviceError(
-        `the device ${name} is not there: this version of tsdlc-runtime runs on the cpu; ask for "cpu", or for no device (TSDLC_DEVICE unset)`,
-      );
-    default:
-      throw new DeviceError(`there is no device "${name}": the names are cpu, cuda and webgpu`);
-  }
+export type DeviceKind = Device["kind"];
+
+/** How a device of one kind is opened. */
+export interface Opener {
+  /** Rejects with DeviceError when there is none; only of cuda can there be more than the first. */
+  open(ordinal: number): Promise<Device>;
+  /** Undefined where there is none, or one that nobody would choose: WebGPU in software. */
+  openIfWorthwhile(): Promise<Device | undefined>;
 }
 
-/** Memory of the device in use. */
+/** In the order in which they are preferred. */
+const preferred: readonly DeviceKind[] = ["cuda", "webgpu", "cpu"];
+
+let inUse: Device | undefined;
+
+/**
+ * Opens a device: the one named, else the one TSDLC_DEVICE names, else the first of cuda, webgpu and cpu that is
+ * there; in Node, webgpu counts when the npm package `webgpu` is installed and finds a GPU. "cuda:1" is the second GPU
+ * of the driver. Throws DeviceError when the named one is not there; there is no fallback from a name.
+ */
+export async function device(name: string | undefined = deviceOption()): Promise<Device> {
+  if (name === undefined) return (inUse = await firstDevice());
+  const [, kind = name, ordinal = "0"] = /^(cuda)(?::(\d{1,4}))?$/.exec(name) ?? [];
+  if (!isKind(kind)) throw new DeviceError(`there is no device "${name}": the names are cpu, cuda (or cuda:1 and so on) and webgpu`);
+  return (inUse = await openerOf(kind).open(Number(ordinal)));
+}
+
+/** The device that TSDLC_DEVICE names, else the first of these kinds that is worth using; others are not opened. */
+export async function deviceAmong(kinds: readonly DeviceKind[]): Promise<Device> {
+  const named = deviceOption();
+  return named === undefined ? (inUse = await firstDevice(kinds)) : device(named);
+}
+
+async function firstDevice(kinds: readonly DeviceKind[] = preferred): Promise<Device> {
+  const candidates = preferred.filter((kind) => kinds.includes(kind) && isThinkable(kind));
+  // The last is opened as if it were named: nothing better is left, and it says what it misses.
+  const last = candidates.pop();
+  if (last === undefined) throw new DeviceError("a browser runs programs on webgpu alone");
+  for (const kind of candidates) {
+    const found = await openerOf(kind).openIfWorthwhile();
+    if (found !== undefined) return found;
+  }
+  return openerOf(last).open(0);
+}
+
+function openerOf(kind: DeviceKind): Opener {
+  const opener = isThinkable(kind) ? openers[kind] : undefined;
+  if (opener === undefined) throw new DeviceError(`the device ${kind} is not there: it needs Node; in a browser ask for "webgpu"`);
+  return opener;
+}
+
+function isThinkable(kind: DeviceKind): boolean {
+  return isNode() || kind === "webgpu";
+}
+
+function isKind(name: string): name is DeviceKind {
+  return (preferred as readonly string[]).includes(name);
+}
+
+/** Memory of the device that was opened last, by name or by loading a package. */
 export async function memory(): Promise<MemoryUse> {
-  return (await device()).memory();
+  return (inUse ?? (await device())).memory();
 }

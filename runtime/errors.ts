@@ -3,11 +3,7 @@
  * where, the facts with numbers, and what to do; nothing was changed and every handle is still valid after any of them.
  */
 
-export class TsdlcError extends Error {
-  override get name(): string {
-    return this.constructor.name;
-  }
-}
+export class TsdlcError extends Error {}
 
 /** An argument of a call has the wrong shape, dtype, length, tree or device, or breaks a condition of the program. */
 export class ArgumentError extends TsdlcError {}
@@ -17,6 +13,11 @@ export class HandleError extends TsdlcError {}
 
 /** The device asked for is not there, or cannot do what was asked. */
 export class DeviceError extends TsdlcError {}
+
+/** Devices are shared by copies of this package, and each copy has its own class: the name decides. */
+export function isDeviceError(error: unknown): error is DeviceError {
+  return error instanceof Error && error.name === "DeviceError";
+}
 
 /** A queued run failed; thrown where its results are read. */
 export class RunError extends TsdlcError {}
@@ -42,12 +43,19 @@ export class AddonError extends TsdlcError {}
 /** There is no C compiler on this machine. */
 export class CompilerMissingError extends TsdlcError {}
 
-/** The C compiler refused a source; `sourcePath` is where it was kept. */
+/** A compiler refused a source, the C compiler or the device's; `sourcePath` is where it can be looked at. */
 export class CompileError extends TsdlcError {
   readonly sourcePath: string;
 
-  constructor(message: string, sourcePath: string) {
-    super(message);
+  constructor(message: string, sourcePath: string, options?: ErrorOptions) {
+    super(message, options);
     this.sourcePath = sourcePath;
   }
 }
+
+// Written down, because bundlers shorten the names of classes; on prototypes, because a stack begins with the name.
+const classes = {
+  TsdlcError, ArgumentError, HandleError, DeviceError, RunError, OutOfMemoryError, PackageError, PackageTruncatedError,
+  PackageForeignError, PackageVersionError, AddonError, CompilerMissingError, CompileError,
+};
+for (const [name, type] of Object.entries(classes)) Object.defineProperty(type.prototype, "name", { value: name, configurable: true, writable: true });

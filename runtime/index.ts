@@ -9,7 +9,7 @@ export {
   AddonError, ArgumentError, CompileError, CompilerMissingError, DeviceError, HandleError, OutOfMemoryError, PackageError,
   PackageForeignError, PackageTruncatedError, PackageVersionError, RunError, TsdlcError,
 } from "./errors.ts";
-export { bindPrograms, type Functions, loadPackage, type LoadOptions, loadPrograms } from "./package.ts";
+export { bindPrograms, type Functions, loadPackage, type LoadOptions, loadPrograms, type PackageFiles } from "./package.ts";
 export { type DTypeName, type PackageManifest, type Program } from "./program.ts";
 export {
   type Argument, type Dim, type ErasedShape, hostTensor, type HostTensor, isTensor, type NestedNumbers, type Shape,

@@ -1,5 +1,6 @@
 /**
- * The Program: one compiled function for one target tier, as plain data (JSON beside kernel files).
+ * The Program: one compiled function for one target tier, as plain data (JSON beside kernel files); and the manifest
+ * of a package, which says what Programs and kernels there are.
  *
  * A Program says what buffers a call needs and when each is alive, and the steps that fill them. Sizes are formulas
  * over the named dims, so one Program serves every size; the runtime evaluates them once for each tuple of dims and
@@ -120,7 +121,7 @@ export interface Mutation {
   readonly result: number;
 }
 
-/** The package's index of Programs: program.json. */
+/** What a package holds, and where: program.json. The Programs of a tier are a file of their own, read only where it runs. */
 export interface PackageManifest {
   readonly format: typeof programFormat;
   readonly version: typeof programVersion;
@@ -142,6 +143,6 @@ export interface Tier {
   readonly code: string;
   /** Compiled forms of the code, for CUDA: machine code for an architecture ("sm_90a"), or PTX ("compute_80"). */
   readonly images?: readonly { readonly architecture: string; readonly file: string }[];
-  /** In the order of `functions`. */
-  readonly programs: readonly Program[];
+  /** Relative to program.json: a JSON file with the list of this tier's Programs, in the order of `functions`. */
+  readonly programs: string;
 }

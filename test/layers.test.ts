@@ -34,11 +34,13 @@ const rooms: Readonly<Record<string, Room>> = {
 const privileges: Readonly<Record<string, (file: string) => boolean>> = {
   "ts-morph": (file) => file.startsWith("compiler/frontend/"),
   "tsdlc-native": (file) => file === "runtime/addon.ts",
+  webgpu: (file) => file === "runtime/webgpu-node.ts",
 };
 
 interface Import {
   readonly specifier: string;
   readonly typeOnly: boolean;
+  readonly isDynamic: boolean;
   readonly line: number;
 }
 
@@ -73,6 +75,28 @@ describe("layers", () => {
       membersOf(source).filter(({ name }) => forbidden.test(name)).map(({ name, line }) => `${path}:${line} uses ${name}`),
     );
     assert.deepEqual(faults, []);
+  });
+
+  it("gives a browser nothing of Node", () => {
+    const { browser } = JSON.parse(readFileSync(join(root, "runtime/package.json"), "utf8")) as { browser: Readonly<Record<string, string>> };
+    const sourceOf = (name: string): string => name.replace("./dist/", "runtime/").replace(".js", ".ts");
+    const replacements = new Map(Object.entries(browser).map(([name, other]) => [sourceOf(name), sourceOf(other)]));
+    const bundled = new Set<string>();
+    // A bundler follows dynamic imports too, and takes what package.json names; a page without one does neither.
+    assert.deepEqual(follow("runtime/index.ts", bundled, { dynamic: true, replacements }), []);
+    assert.ok(bundled.has("runtime/webgpu-device.ts"));
+    assert.deepEqual(follow("runtime/index.ts", new Set(), { dynamic: false, replacements: new Map() }), []);
+
+    function follow(name: string, reached: Set<string>, options: { readonly dynamic: boolean; readonly replacements: ReadonlyMap<string, string> }): readonly string[] {
+      const path = options.replacements.get(name) ?? name;
+      if (reached.has(path)) return [];
+      reached.add(path);
+      const source = files.find((file) => file.path === path)?.source;
+      assert.ok(source, `no file ${path}`);
+      return importsOf(source).filter(({ typeOnly, isDynamic }) => !typeOnly && (options.dynamic || !isDynamic)).flatMap(({ specifier, line }) =>
+        specifier.startsWith(".") ? follow(relative(root, resolve(root, dirname(path), specifier)).split(sep).join("/"), reached, options) : [`${path}:${line} imports ${specifier}`],
+      );
+    }
   });
 
   it("finds what is forbidden however it is spelled", () => {
@@ -152,13 +176,13 @@ function lineOf(source: ts.SourceFile, node: ts.Node): number {
 function importsOf(source: ts.SourceFile): readonly Import[] {
   const imports: Import[] = [];
   visit(source, (node) => {
-    const add = (specifier: ts.Node | undefined, typeOnly: boolean): void => {
-      if (specifier !== undefined && ts.isStringLiteralLike(specifier)) imports.push({ specifier: specifier.text, typeOnly, line: lineOf(source, node) });
+    const add = (specifier: ts.Node | undefined, typeOnly: boolean, isDynamic = false): void => {
+      if (specifier !== undefined && ts.isStringLiteralLike(specifier)) imports.push({ specifier: specifier.text, typeOnly, isDynamic, line: lineOf(source, node) });
     };
     if (ts.isImportDeclaration(node)) add(node.moduleSpecifier, isTypeImport(node.importClause));
     else if (ts.isExportDeclaration(node)) add(node.moduleSpecifier, node.isTypeOnly);
     else if (ts.isImportTypeNode(node)) add(ts.isLiteralTypeNode(node.argument) ? node.argument.literal : undefined, true);
-    else if (ts.isCallExpression(node) && isModuleLoad(node.expression)) add(node.arguments[0], false);
+    else if (ts.isCallExpression(node) && isModuleLoad(node.expression)) add(node.arguments[0], false, true);
   });
   return imports;
 }

@@ -6,7 +6,7 @@ import { ts } from "ts-morph";
 import { createBuilder } from "../../ir/builder.ts";
 import { type Dim, namesOfDim, substituteDim } from "../../ir/dim.ts";
 import type { Func, Value } from "../../ir/module.ts";
-import type { FieldWrite, NamedDim, Parameter, Signature, SignatureTree } from "../../ir/signature.ts";
+import type { FieldWrite, NamedDim, Parameter, Precision, Signature, SignatureTree } from "../../ir/signature.ts";
 import { type TensorType, tensorType } from "../../ir/type.ts";
 import { buildFunction, type FunctionBuild, type FunctionParameter } from "./build-function.ts";
 import { callValue, isStackOverflow } from "./evaluate-call.ts";
@@ -73,7 +73,7 @@ function evaluateModel(run: Evaluation, { name, declaration, call }: ModelDeclar
   const value = evaluateExpression(run, call, module.scope, name);
   if (!(value instanceof ModelValue)) throw new Error(`${name} is no model`);
   const parameters = readParameters(run, call, value);
-  const { donate, ranges } = readOptions(run, call, value.options, parameters);
+  const { donate, ranges, precision } = readOptions(run, call, value.options, parameters);
   const flat = parameters.flatMap((parameter) => flattenTree(parameter.tree, [parameter.name]));
   const replaced = replacements(run);
   const types = flat.map((leaf): FunctionParameter => ({
@@ -108,6 +108,7 @@ function evaluateModel(run: Evaluation, { name, declaration, call }: ModelDeclar
       parameters: parameters.map((parameter, position) => ({ ...parameter, donated: donate.includes(position) })),
       result: tree,
       mutations,
+      ...(precision === "f32" ? {} : { precision }),
       guards: [...[...run.equalities.values()].map(({ guard }) => guard), ...run.bounds.values()],
       doc: documentation(run, declaration),
       span: spanOf(run.project, declaration.name),
@@ -134,7 +135,7 @@ function readParameters(run: Evaluation, call: ts.CallExpression, value: ModelVa
       }
     }
     const name = declared !== undefined && ts.isParameter(declared) && ts.isIdentifier(declared.name) ? declared.name.text : `argument${position}`;
-    return { name, tree: readParameterType(run, run.project.checker.getTypeOfSymbolAtLocation(symbol, argument), name, place), donated: false };
+    return { name, tree: readParameterType(run, run.project.checker.getTypeOfSymbolAtLocation(symbol, argument), name, place), donated: false, span: spanOf(run.project, place) };
   });
 }
 
@@ -189,20 +190,35 @@ function resultPlace(body: StaticValue, call: ts.Node): ts.Node {
 
 /* ---------------------------------------------------------------- options */
 
+const precisions = ["f32", "tf32", "bf16"] as const satisfies readonly Precision[];
+
+function isPrecision(value: StaticValue): value is Precision {
+  return precisions.some((name) => name === value);
+}
+
 interface Options {
   readonly donate: readonly number[];
+  readonly precision: Precision;
   readonly ranges: ReadonlyMap<string, { readonly min: number; readonly max: number | undefined }>;
 }
 
 function readOptions(run: Evaluation, call: ts.CallExpression, options: StaticValue, parameters: readonly Parameter[]): Options {
   const place = call.arguments[1] ?? call;
-  if (options === undefined) return { donate: [], ranges: new Map() };
+  if (options === undefined) return { donate: [], precision: "f32", ranges: new Map() };
   if (!(options instanceof ObjectValue)) return refuse(run, place, "TSDL1004", "the options of a model are an object", { label: `this is ${describe(options)}` });
-  const unknown = [...options.fields.keys()].find((key) => key !== "donate" && key !== "dims");
-  if (unknown !== undefined) refuse(run, place, "TSDL1004", `a model has no option ${unknown}`, { help: "options are donate and dims" });
+  const unknown = [...options.fields.keys()].find((key) => key !== "donate" && key !== "dims" && key !== "precision");
+  if (unknown !== undefined) refuse(run, place, "TSDL1004", `a model has no option ${unknown}`, { help: "options are donate, dims and precision" });
   const donate = options.fields.get("donate") ?? [];
   if (!isArray(donate)) return refuse(run, place, "TSDL1004", "donate is a list of positions", { label: `it is ${describe(donate)}`, help: "write { donate: [0] }" });
+  const precision = options.fields.get("precision") ?? "f32";
+  if (!isPrecision(precision)) {
+    return refuse(run, place, "TSDL1004", "precision says what products of f32 matrices may round their factors to", {
+      label: `it is ${describe(precision)}`,
+      help: `it is one of ${precisions.map((name) => JSON.stringify(name)).join(", ")}`,
+    });
+  }
   return {
+    precision,
     donate: donate.map((position) => {
       if (typeof position === "number" && position in parameters) return position;
       return refuse(run, place, "TSDL1004", "donate names parameters by position", {

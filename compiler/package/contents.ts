@@ -1,11 +1,14 @@
 /**
  * What a built package is made of, as file names and texts: package.json, index.js, index.d.ts, program.json, and
- * for each tier its kernels. Nothing here touches a disk; folder.ts writes what this returns.
+ * for each tier its kernels and Programs. Nothing here touches a disk; folder.ts writes what this returns.
+ *
+ * One index.js serves Node, bundlers and pages without a bundler. Bundlers take along the files whose URLs are written
+ * out as `new URL("./name", import.meta.url)`: those that a browser may ask for, and no others.
  */
 
 import type { Signature } from "../../ir/signature.ts";
 import type { Compilation, CompiledTier } from "../../lib/compile.ts";
-import { type PackageManifest, programFormat, programVersion } from "tsdlc-runtime/program";
+import { type PackageManifest, programFormat, programVersion, type Tier } from "tsdlc-runtime/program";
 import { docComment, functionDoc, printDeclarations } from "./declarations.ts";
 
 export interface PackageIdentity {
@@ -24,31 +27,59 @@ export interface PackageFile {
   readonly data: string | Uint8Array;
 }
 
-/** Everything but the machine code of the kernels. */
+/** A compiled form of a tier's source: "sm_90a" or "compute_80" (runtime/device.ts). */
+export interface PackageImage {
+  readonly tier: string;
+  readonly architecture: string;
+  readonly data: Uint8Array;
+}
+
+/** Everything but the machine code of the CPU's kernels. */
 export function packageFiles(
   identity: PackageIdentity,
   signatures: readonly Signature[],
   compilation: Compilation,
+  images: readonly PackageImage[] = [],
 ): readonly PackageFile[] {
   const title = `${identity.name}: built by tsdlc ${identity.compilerVersion} from ${identity.sources.join(", ")}.`;
   return [
     { path: "package.json", data: printPackageJson(identity) },
-    { path: "index.js", data: printEntry(signatures, title) },
+    { path: "index.js", data: printEntry(signatures, compilation, title) },
     { path: "index.d.ts", data: printDeclarations(signatures, title) },
-    { path: "program.json", data: printManifest(identity, signatures, compilation) },
+    { path: "program.json", data: printManifest(identity, signatures, compilation, images) },
     ...(compilation.constants === undefined ? [] : [{ path: constantsPath, data: compilation.constants }]),
-    ...compilation.tiers.map((tier) => ({ path: sourcePath(tier), data: tier.source })),
+    ...compilation.tiers.flatMap((tier) => [
+      { path: sourcePath(tier), data: tier.source },
+      { path: programsPath(tier), data: `${JSON.stringify(tier.programs)}\n` },
+    ]),
+    ...images.map((image) => ({ path: imagePath(image), data: image.data })),
   ];
 }
 
 const constantsPath = "constants.bin";
 
-export function sourcePath(tier: CompiledTier): string {
-  return `kernels/${tier.name}.c`;
+function imagesOf({ name }: CompiledTier, images: readonly PackageImage[]): Pick<Tier, "images"> {
+  const own = images.filter(({ tier }) => tier === name);
+  return own.length === 0 ? {} : { images: own.map((image) => ({ architecture: image.architecture, file: imagePath(image) })) };
 }
 
+const sourceEndings = { cpu: "c", cuda: "cu", wgsl: "wgsl" } as const;
+
+export function sourcePath(tier: CompiledTier): string {
+  return `kernels/${tier.name}.${sourceEndings[tier.target]}`;
+}
+
+/** What the runtime opens: the machine code for a CPU, else the source itself. */
 export function codePath(tier: CompiledTier): string {
-  return `kernels/${tier.name}.so`;
+  return tier.target === "cpu" ? `kernels/${tier.name}.so` : sourcePath(tier);
+}
+
+function programsPath(tier: CompiledTier): string {
+  return `kernels/${tier.name}.json`;
+}
+
+function imagePath({ tier, architecture }: PackageImage): string {
+  return `kernels/${tier}-${architecture}.${architecture.startsWith("compute_") ? "ptx" : "cubin"}`;
 }
 
 /** npm allows lower case letters, digits and - . _ ~; other characters of a folder's name become dashes. */
@@ -70,11 +101,13 @@ function printPackageJson({ name, sources, compilerVersion, runtimeRange }: Pack
   return `${JSON.stringify(manifest, undefined, 2)}\n`;
 }
 
-function printEntry(signatures: readonly Signature[], title: string): string {
+function printEntry(signatures: readonly Signature[], compilation: Compilation, title: string): string {
+  const files = ["program.json", ...browserFiles(compilation)].map((name) => `  "${name}": new URL("./${name}", import.meta.url),\n`);
   return [
     `/** ${title} */\n`,
     `import { loadPackage } from "tsdlc-runtime";\n`,
-    `const functions = await loadPackage(new URL(".", import.meta.url));\n`,
+    `// What a browser needs is named, so that bundlers find it; the rest is beside program.json.`,
+    `const functions = await loadPackage({\n${files.join("")}});\n`,
     ...signatures.map((signature) => {
       const { name } = signature;
       return `${docComment(functionDoc(signature), "")}export const ${name} = functions.${name};\n`;
@@ -82,7 +115,12 @@ function printEntry(signatures: readonly Signature[], title: string): string {
   ].join("\n");
 }
 
-function printManifest(identity: PackageIdentity, signatures: readonly Signature[], compilation: Compilation): string {
+function browserFiles({ tiers, constants }: Compilation): readonly string[] {
+  const files = tiers.filter(({ target }) => target === "wgsl").flatMap((tier) => [programsPath(tier), codePath(tier)]);
+  return files.length === 0 || constants === undefined ? files : [constantsPath, ...files];
+}
+
+function printManifest(identity: PackageIdentity, signatures: readonly Signature[], compilation: Compilation, images: readonly PackageImage[]): string {
   const manifest: PackageManifest = {
     format: programFormat,
     version: programVersion,
@@ -93,7 +131,8 @@ function printManifest(identity: PackageIdentity, signatures: readonly Signature
       target: tier.target,
       requires: tier.requires,
       code: codePath(tier),
-      programs: tier.programs,
+      ...imagesOf(tier, images),
+      programs: programsPath(tier),
     })),
     ...(compilation.constants === undefined ? {} : { constants: constantsPath }),
   };

@@ -9,6 +9,7 @@ import { at, present } from "../expect.ts";
 import { forEachIndex } from "../host.ts";
 import type { Attrs, Value } from "../module.ts";
 import { type Contraction, type OpRecord, type Sample, TypeFault } from "../op.ts";
+import type { Precision } from "../signature.ts";
 import { type DType, type TensorType, tensorType } from "../type.ts";
 import { expectAxis, expectOperandCount, fact, integersAttr, tensorAt } from "./check.ts";
 import { accumulatorOf } from "./dtype-ranges.ts";
@@ -19,6 +20,8 @@ export interface DotGeneralAttrs extends Attrs, Contraction {
   readonly rightBatch: readonly number[];
   readonly leftReduced: readonly number[];
   readonly rightReduced: readonly number[];
+  /** What factors of f32 may be rounded to; absent where nothing. The meaning leaves it open whether they are. */
+  readonly precision?: Precision;
 }
 
 export const dotGeneral: OpRecord<(left: Value, right: Value, attrs: DotGeneralAttrs) => Value> = {

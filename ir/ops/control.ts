@@ -44,12 +44,15 @@ export const forLoop: OpRecord<
 
 /**
  * How a kernel-level loop runs. `grid`: iterations are independent and are what a launch distributes over threads;
- * `unroll`: the printer may repeat the body; absent: serial.
+ * `thread`: inside a grid item, which is then a block: each iteration is a thread's part of one phase; `unroll`: the
+ * printer may repeat the body; absent: serial.
  */
 export interface ForAttrs extends Attrs {
-  readonly kind: "serial" | "grid" | "unroll";
+  readonly kind: "serial" | "grid" | "thread" | "unroll";
   /** Of a grid: about how many scalar operations one iteration takes. */
   readonly work?: Dim;
+  /** Of a grid whose items are blocks: the threads of a block, which each of its phases has. */
+  readonly threads?: number;
 }
 
 /** Carries go through body while condition(...carries) holds. */

@@ -111,43 +111,28 @@ export const scatterAdd: OpRecord<(base: Value, indices: Value, updates: Value, 
   ],
 };
 
-/** Copies base, then adds the updates one after the other: rows may meet, so their order is kept. */
+/** Copies base, then adds the updates: rows may meet. */
 function scatterBody(b: Builder, context: KernelContext): void {
   const [base, indices, updates] = context.operands;
   const [buffer] = context.buffers;
   if (base === undefined || indices === undefined || updates === undefined || buffer === undefined) throw new RangeError("scatter_add has three operands");
   const axis = axisAttr(context.attrs, base.shape.length);
   const rank = indices.shape.length;
-  b.parallel({ extents: base.shape }, [
-    b.region(base.shape.map(() => indexType), (index) => {
-      b.store(buffer, context.load(0, index), index);
-      return [];
-    }),
-  ]);
-  loopNest(b, updates.shape, (index) => {
+  const forEach = (shape: readonly Dim[], body: (index: readonly Value[]) => void): void =>
+    void b.parallel({ extents: shape }, [b.region(shape.map(() => indexType), (index) => (body(index), []))]);
+  forEach(base.shape, (index) => b.store(buffer, context.load(0, index), index));
+  forEach(updates.shape, (index) => {
     const raw = context.load(1, index.slice(axis, axis + rank));
     const position = b.cast(raw, { dtype: "index" });
     const isBelow = b.lt(position, b.index(base.shape[axis] ?? 0));
     const isInRange = b.and(b.ge(raw, b.constantOf(scalarType(indices.dtype), 0)), isBelow);
     const target = index.toSpliced(axis, rank, position);
     const addOne = b.region([], () => {
-      b.store(buffer, b.add(b.load(buffer, target), context.load(2, index)), target);
+      b.atomicAdd(buffer, context.load(2, index), target);
       return [];
     });
     b.if(isInRange, {}, [addOne, b.region([], () => [])]);
   });
-}
-
-/** Serial loops over a shape, the last axis innermost. */
-function loopNest(b: Builder, shape: readonly Dim[], body: (index: readonly Value[]) => void, outer: readonly Value[] = []): void {
-  const [size, ...inner] = shape;
-  if (size === undefined) return body(outer);
-  b.for(b.index(0), b.index(size), b.index(1), [], { kind: "serial" }, [
-    b.region([indexType], ([counter]) => {
-      loopNest(b, inner, body, [...outer, present(counter, "the body of a for takes the counter")]);
-      return [];
-    }),
-  ]);
 }
 
 /** The indices as gather reads them. */

@@ -9,8 +9,9 @@
  */
 
 import { type Dim, isDim } from "../dim.ts";
-import type { Attrs, Region, Value } from "../module.ts";
+import { type Attrs, inputsOfLaunch, type Region, type Value } from "../module.ts";
 import { type OpRecord, TypeFault } from "../op.ts";
+import type { Precision } from "../signature.ts";
 import { bufferType, type BufferType, type DType, indexType, printType, sameType, type ScalarType, scalarType, tensorType, type Type } from "../type.ts";
 import { given } from "./check.ts";
 
@@ -71,6 +72,8 @@ export interface ContractAttrs extends Attrs {
   readonly k: Dim;
   /** Of the accumulator; the products are accumulated by fused multiply-add where the target has it. */
   readonly dtype: DType;
+  /** Factors may be rounded to this, or are exact in it; absent where they may not. */
+  readonly precision?: Precision;
 }
 
 /** epilogue(batch..., i, j, sum over p < k of left(batch..., i, p) * right(batch..., p, j)). */
@@ -96,13 +99,31 @@ export const contract: OpRecord<(attrs: ContractAttrs, regions: readonly [Region
 
 /* ------------------------------------------------------------- memory */
 
-/** Scratch of one grid item. Its contents are undefined until stored to. */
-export const alloc: OpRecord<(attrs: { readonly dtype: DType; readonly shape: readonly Dim[] }) => Value> = {
-  doc: "memory of one grid item for shape elements, undefined until stored to",
+export interface AllocAttrs extends Attrs {
+  readonly dtype: DType;
+  readonly shape: readonly Dim[];
+  /** Absent for scratch of whoever runs the op; of a block, what its threads share or have each. */
+  readonly space?: "shared" | "private";
+}
+
+/** Scratch of one grid item, of a block of threads, or of each thread. Its contents are undefined until stored to. */
+export const alloc: OpRecord<(attrs: AllocAttrs) => Value> = {
+  doc: "memory for shape elements, undefined until stored to: of who runs the op, or of a block (shared; private to its threads)",
   operands: [],
   results: ["buffer"],
   dimAttrs: ["shape"],
-  infer: (_operands, attrs) => [bufferType("local", attrs["dtype"] as DType, attrs["shape"] as readonly Dim[])],
+  infer: (_operands, attrs) => {
+    const { dtype, shape, space = "local" } = attrs as AllocAttrs;
+    return [bufferType(space, dtype, shape)];
+  },
+};
+
+/** Between phases of a block: what its threads did before is done, and seen by all of them. */
+export const barrier: OpRecord<() => readonly Value[]> = {
+  doc: "the threads of a block wait for each other; memory that they stored to is there for all of them",
+  operands: [],
+  results: [],
+  infer: () => [],
 };
 
 /**
@@ -133,6 +154,18 @@ export const store: OpRecord<(buffer: Value, value: Value, indices: readonly Val
     const lanes = accessLanes(indices, {});
     if (lanes !== 1 && lanes !== stored.lanes) throw new TypeFault("value and index must have the same lanes", [`${stored.lanes} against ${lanes}`]);
     return [];
+  },
+};
+
+/** buffer[indices] += value, as one step that nothing comes between: iterations may meet, and the order is open. */
+export const atomicAdd: OpRecord<(buffer: Value, value: Value, indices: readonly Value[]) => readonly Value[]> = {
+  doc: "buffer[indices] += value; iterations that run at once may add to one element, in any order",
+  operands: ["buffer", "value", "...indices"],
+  results: [],
+  infer: (operands, attrs, regions) => {
+    const [, value] = operands;
+    if (value?.kind === "scalar" && (value.lanes !== 1 || value.dtype === "bool")) throw new TypeFault("an atomic addition is of one number", [printType(value)]);
+    return store.infer(operands, attrs, regions);
   },
 };
 
@@ -196,6 +229,8 @@ export interface LaunchAttrs extends Attrs {
   readonly callee: string;
   /** The ops that the kernel was made of, for people: "dot_general + add + max". */
   readonly summary?: string;
+  /** How many operands, the last ones, are not inputs: a result each, whose memory these results take over with what is in it. */
+  readonly continues?: number;
 }
 
 /** Runs a kernel function, whose parameters are the input buffers and then one buffer for each result. */
@@ -215,7 +250,8 @@ export const launch: OpRecord<(inputs: readonly Value[], attrs: LaunchAttrs) => 
         throw new TypeFault(`input ${i} of a launch must have the kernel's type`, [`${printType(input)} against ${buffer === undefined ? "nothing" : printType(buffer)}`]);
       }
     });
-    return buffers.slice(inputs.length);
+    // What results start from stands where the kernel has the results themselves.
+    return buffers.slice(inputsOfLaunch(inputs.length, attrs));
   },
 };
 

@@ -17,6 +17,7 @@ import * as control from "./control.ts";
 import * as elementwise from "./elementwise.ts";
 import * as gather from "./gather.ts";
 import * as kernel from "./kernel.ts";
+import { mma, pack } from "./matrix.ts";
 import * as random from "./random.ts";
 import * as reductions from "./reduce.ts";
 import * as scans from "./scan.ts";
@@ -42,6 +43,8 @@ export const opTable = {
   ...random,
   ...controlRest,
   ...kernel,
+  mma,
+  pack,
   if: ifElse,
   for: forLoop,
   while: whileLoop,

@@ -1,17 +1,21 @@
-// Memory for buffers: 64-byte aligned blocks in size classes, kept for reuse when released.
+// Memory for buffers: blocks of a source in size classes, kept for reuse when released.
 //
-// The one idea: a fresh large block costs a page fault for every page it has, far more than a kernel that streams
-// through it. So released blocks are kept, most recent first, until `cacheLimit` bytes are; then the block that has
-// been unused for longest goes back to the system. Arenas of runs come from here too, which is why there is no
-// separate arena cache: consecutive runs of one plan ask for one size and get the same warm block.
+// The one idea: a fresh large block costs a page fault for every page it has, or a call of the driver, far more than a
+// kernel that streams through it. So released blocks are kept, most recent first, until `cacheLimit` bytes are; then the
+// block that has been unused for longest goes back to the source. Arenas of runs come from here too, which is why there
+// is no separate arena cache: consecutive runs of one plan ask for one size and get the same warm block. A loop that
+// allocates the same sizes sees the same addresses again, which is what lets a CUDA graph be replayed.
 
 #pragma once
 
 #include <cstddef>
 #include <list>
+#include <memory>
 #include <mutex>
 #include <unordered_map>
 #include <vector>
+
+#include "block-source.h"
 
 namespace tsdlc {
 
@@ -24,7 +28,7 @@ class Allocator {
   };
 
   /// `limit` bounds the bytes in use: past the memory of the machine an overcommitting system would kill the process.
-  Allocator(size_t cacheLimit, size_t limit);
+  Allocator(std::unique_ptr<BlockSource> source, size_t cacheLimit, size_t limit);
   ~Allocator();
   Allocator(const Allocator&) = delete;
   Allocator& operator=(const Allocator&) = delete;
@@ -48,6 +52,7 @@ class Allocator {
   void trimLocked(size_t keep);
 
   mutable std::mutex mutex_;
+  const std::unique_ptr<BlockSource> source_;
   const size_t cacheLimit_;
   const size_t limit_;
   /// Oldest first.

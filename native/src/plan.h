@@ -1,22 +1,18 @@
-// A plan: a Program for one tuple of sizes, as flat numbers; and a run of it, which walks them.
+// A plan: a Program for one tuple of sizes, as flat numbers. The same for every device.
 //
 // The one idea: the structured steps are flattened to four instructions with jumps, every buffer is a base and an
-// offset, and all formulas were evaluated before. Walking is then a loop over integers that nothing can surprise
-// except a lack of memory.
+// offset, and all formulas were evaluated before. Walking (run.h) is then a loop over integers that nothing can surprise
+// except a lack of memory or a device that is lost.
 
 #pragma once
 
-#include <atomic>
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <string>
 #include <vector>
 
-#include "allocator.h"
-#include "kernel-library.h"
-#include "run-queue.h"
 #include "storage.h"
-#include "thread-pool.h"
 
 namespace tsdlc {
 
@@ -32,9 +28,15 @@ enum class BufferKind : int32_t { parameter = 0, result = 1, temporary = 2, cons
 
 struct Plan {
   struct Kernel {
-    KernelEntry entry;
+    std::string entry;
+    /// What it does and where it comes from, for messages.
+    std::string label;
     int64_t grid;
     double work;
+    /// Threads of a block; 0 on the CPU.
+    uint32_t threads;
+    /// How many of a launch's buffers, the first ones, are only read; 0 where that is not known.
+    uint32_t inputs;
   };
   struct Buffer {
     BufferKind kind;
@@ -49,7 +51,6 @@ struct Plan {
   };
 
   std::string name;
-  std::shared_ptr<KernelLibrary> library;
   /// Null when the Program has no constants.
   std::shared_ptr<Storage> constants;
   std::vector<int64_t> dims;
@@ -63,49 +64,11 @@ struct Plan {
   std::vector<int32_t> outputs;
   std::vector<int32_t> code;
   size_t arenaBytes = 0;
-  /// So little work that a thread hand-over would cost more: it may run on the calling thread.
-  bool small = false;
+  /// Scalar operations of a whole run; infinite where loops make it unknown.
+  double work = 0;
 
   /// Throws std::invalid_argument when an index is out of range: the walker trusts a plan.
   void check() const;
-};
-
-/// What a run needs of its device; outlives every run.
-struct Machine {
-  std::shared_ptr<Allocator> allocator;
-  ThreadPool pool;
-  RunQueue queue;
-
-  Machine(std::shared_ptr<Allocator> memory, int threads) : allocator(std::move(memory)), pool(threads) {}
-  ~Machine() { queue.close(); }
-};
-
-/// One call of a plan. Holds its inputs until it ends.
-class Run : public Job {
- public:
-  struct Result {
-    std::shared_ptr<Storage> storage;
-    /// The input whose memory it takes over, or -1 for memory of its own.
-    int takes;
-  };
-
-  Run(Machine& machine, std::shared_ptr<const Plan> plan, std::vector<std::shared_ptr<Storage>> inputs,
-      std::vector<Result> results);
-
-  void execute() override;
-  void abandon() override;
-
- private:
-  /// Null, or why there are no results.
-  std::shared_ptr<const Failure> perform();
-  std::shared_ptr<const Failure> walk(void* const* pointers);
-  std::shared_ptr<const Failure> outOfMemory(const char* what, size_t bytes) const;
-  void finish(const std::shared_ptr<const Failure>& failure);
-
-  Machine& machine_;
-  std::shared_ptr<const Plan> plan_;
-  std::vector<std::shared_ptr<Storage>> inputs_;
-  std::vector<Result> results_;
 };
 
 }  // namespace tsdlc

@@ -1,13 +1,15 @@
 #include "read.h"
 
-#include <cstring>
 #include <utility>
 
 namespace tsdlc {
 
 Napi::Error errorOf(Napi::Env env, const Failure& failure) {
+  const char* code = "TSDLC_RUN_FAILED";
+  if (failure.kind == Failure::Kind::outOfMemory) code = "TSDLC_OUT_OF_MEMORY";
+  if (failure.kind == Failure::Kind::deviceLost) code = "TSDLC_DEVICE_LOST";
   Napi::Error error = Napi::Error::New(env, failure.message);
-  error.Set("code", Napi::String::New(env, failure.outOfMemory ? "TSDLC_OUT_OF_MEMORY" : "TSDLC_RUN_FAILED"));
+  error.Set("code", Napi::String::New(env, code));
   return error;
 }
 
@@ -17,7 +19,7 @@ struct ReadChannel::Settled {
   Napi::Promise::Deferred deferred;
   Napi::Reference<Napi::Value> into;
   Napi::Reference<Napi::Value> owner;
-  std::shared_ptr<const Failure> failure;
+  FailureReference failure;
 
   /// The environment is being torn down: no promise can be settled any more, and its references end with it.
   void abandon() {
@@ -26,29 +28,22 @@ struct ReadChannel::Settled {
   }
 };
 
-class ReadChannel::Read : public Job {
+class ReadChannel::Settling : public Completion {
  public:
-  Read(napi_threadsafe_function function, std::shared_ptr<Storage> storage, void* into, Settled* settled)
-      : function_(function), storage_(std::move(storage)), into_(into), settled_(settled) {}
-
-  void execute() override {
-    if (storage_ != nullptr) {
-      if (storage_->state() == Storage::State::failed) settled_->failure = storage_->failure();
-      else std::memcpy(into_, storage_->data(), storage_->bytes());
-      storage_.reset();
-    }
-    napi_call_threadsafe_function(function_, settled_, napi_tsfn_nonblocking);
-  }
-
-  void abandon() override {
+  Settling(napi_threadsafe_function function, Settled* settled) : function_(function), settled_(settled) {}
+  ~Settling() override {
+    if (settled_ == nullptr) return;
     settled_->abandon();
     delete settled_;
   }
 
+  void finish(FailureReference failure) override {
+    settled_->failure = std::move(failure);
+    napi_call_threadsafe_function(function_, std::exchange(settled_, nullptr), napi_tsfn_nonblocking);
+  }
+
  private:
   napi_threadsafe_function function_;
-  std::shared_ptr<Storage> storage_;
-  void* into_;
   Settled* settled_;
 };
 
@@ -63,7 +58,7 @@ ReadChannel::~ReadChannel() {
   if (function_ != nullptr) napi_release_threadsafe_function(function_, napi_tsfn_abort);
 }
 
-Napi::Value ReadChannel::read(RunQueue& queue, Napi::Value owner, std::shared_ptr<Storage> storage, Napi::Value into) {
+Napi::Value ReadChannel::read(Machine& machine, Napi::Value owner, std::shared_ptr<Storage> storage, Napi::Value into) {
   auto settled = std::make_unique<Settled>(env_);
   settled->owner = Napi::Reference<Napi::Value>::New(owner, 1);
   void* data = nullptr;
@@ -72,7 +67,7 @@ Napi::Value ReadChannel::read(RunQueue& queue, Napi::Value owner, std::shared_pt
     settled->into = Napi::Reference<Napi::Value>::New(into, 1);
   }
   Napi::Promise promise = settled->deferred.Promise();
-  queue.push(std::make_unique<Read>(function_, std::move(storage), data, settled.release()));
+  machine.read(std::move(storage), data, std::make_unique<Settling>(function_, settled.release()));
   if (unfinished_++ == 0) napi_ref_threadsafe_function(env_, function_);
   return promise;
 }

@@ -1,7 +1,4 @@
-// Reading back: bytes of a storage into an ArrayBuffer, once the runs before have ended.
-//
-// The one idea: the copy waits its turn in the queue like any job, on the queue's thread, and only settling the
-// promise comes back to the JavaScript thread.
+// Reading back: how the end of a read, on whatever thread, comes to the JavaScript thread and settles a promise.
 
 #pragma once
 
@@ -9,8 +6,8 @@
 
 #include <memory>
 
-#include "run-queue.h"
-#include "storage.h"
+#include "failure.h"
+#include "machine.h"
 
 namespace tsdlc {
 
@@ -22,15 +19,15 @@ class ReadChannel {
   ReadChannel(const ReadChannel&) = delete;
   ReadChannel& operator=(const ReadChannel&) = delete;
 
-  /// A promise of the ArrayBuffer, filled; or, without a storage, of the moment when all earlier jobs have ended.
+  /// A promise of the ArrayBuffer `into`, filled; or, without a storage, of the moment when all earlier jobs have ended.
   /// `owner`, the JavaScript object that this channel is part of, stays alive until then.
-  Napi::Value read(RunQueue& queue, Napi::Value owner, std::shared_ptr<Storage> storage, Napi::Value into);
+  Napi::Value read(Machine& machine, Napi::Value owner, std::shared_ptr<Storage> storage, Napi::Value into);
 
   /// The environment is being torn down and ends the function itself, before it finalizes objects.
   void abandon() { function_ = nullptr; }
 
  private:
-  class Read;
+  class Settling;
   struct Settled;
   static void settle(napi_env env, napi_value, void* context, void* data);
 
@@ -40,7 +37,7 @@ class ReadChannel {
   int unfinished_ = 0;
 };
 
-/// The JavaScript error for a failed run; its `code` is TSDLC_OUT_OF_MEMORY or TSDLC_RUN_FAILED.
+/// The JavaScript error for a failure; its `code` is TSDLC_OUT_OF_MEMORY, TSDLC_DEVICE_LOST or TSDLC_RUN_FAILED.
 Napi::Error errorOf(Napi::Env env, const Failure& failure);
 
 }  // namespace tsdlc

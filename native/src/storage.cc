@@ -25,7 +25,7 @@ void Storage::takeFrom(Storage& other) {
   other.owned_ = false;
 }
 
-void Storage::setFailed(std::shared_ptr<const Failure> failure) {
+void Storage::setFailed(FailureReference failure) {
   failure_ = std::move(failure);
   state_.store(State::failed, std::memory_order_release);
 }

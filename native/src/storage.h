@@ -11,24 +11,19 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
-#include <string>
 
 #include "allocator.h"
+#include "failure.h"
 
 namespace tsdlc {
-
-/// Why a run failed; carried from run to run by the storages it should have filled.
-struct Failure {
-  std::string message;
-  bool outOfMemory = false;
-};
 
 class Storage {
  public:
   enum class State { pending, ready, failed };
 
   Storage(std::shared_ptr<Allocator> allocator, size_t bytes);
-  /// A part of another storage, which it keeps alive; ready from the start.
+  /// A part of another storage, which it keeps alive and which has its memory; ready from the start, since what fills
+  /// the whole is queued before anything that could read the part.
   Storage(std::shared_ptr<Storage> whole, size_t offset, size_t bytes);
   ~Storage();
   Storage(const Storage&) = delete;
@@ -41,13 +36,15 @@ class Storage {
   /// A part of another storage has no memory of its own to give away.
   bool canGive() const { return whole_ == nullptr; }
   void* data() const { return data_; }
+  /// The start of the allocation that holds the data.
+  void* block() const { return whole_ != nullptr ? whole_->data() : data_; }
   size_t bytes() const { return bytes_; }
 
   State state() const { return state_.load(std::memory_order_acquire); }
   void setReady() { state_.store(State::ready, std::memory_order_release); }
-  void setFailed(std::shared_ptr<const Failure> failure);
+  void setFailed(FailureReference failure);
   /// Only while failed.
-  const std::shared_ptr<const Failure>& failure() const { return failure_; }
+  const FailureReference& failure() const { return failure_; }
 
   /// JavaScript handles that refer to this storage; touched on the JavaScript thread only.
   int handles = 0;
@@ -62,7 +59,7 @@ class Storage {
   bool owned_ = true;
   size_t bytes_;
   std::atomic<State> state_{State::pending};
-  std::shared_ptr<const Failure> failure_;
+  FailureReference failure_;
 };
 
 }  // namespace tsdlc

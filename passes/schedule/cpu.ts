@@ -18,7 +18,7 @@ import { chooseTile } from "./choose-tile.ts";
 import { outerSpace, partsOf } from "./contract.ts";
 import { distribute } from "./distribute.ts";
 import { expandRule } from "./expand.ts";
-import { inGrid, isOneSpace } from "./threads.ts";
+import { inGrid, isOneSpace } from "./serial.ts";
 import { type ScheduledKernel, scheduleTiles } from "./tiles.ts";
 
 export function scheduleCpu(func: Func, limits: Limits): ScheduledKernel {

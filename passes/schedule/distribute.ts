@@ -49,7 +49,7 @@ export function distribute(b: Builder, allExtents: readonly Dim[], wholeBody: Re
 }
 
 /** Lanes go outside when memory is more consecutive there, or when the inner axes are too short to fill any. */
-function prefersOuterLanes(body: Region, lastAxis: Value, lastExtent: Dim): boolean {
+export function prefersOuterLanes(body: Region, lastAxis: Value, lastExtent: Dim): boolean {
   const inner = body.ops.filter((op) => op.name === "reduce" || op.name === "parallel" || op.name === "scan");
   if (inner.length === 0) return true;
   if (inner.some((op) => op.name === "scan")) return false;
@@ -66,7 +66,7 @@ function prefersOuterLanes(body: Region, lastAxis: Value, lastExtent: Dim): bool
 }
 
 /** A space without its axes of size 1, so that the last axis is one that lanes can run along. */
-function withoutUnitAxes(b: Builder, extents: readonly Dim[], body: Region): { readonly extents: readonly Dim[]; readonly body: Region } {
+export function withoutUnitAxes(b: Builder, extents: readonly Dim[], body: Region): { readonly extents: readonly Dim[]; readonly body: Region } {
   const long = extents.filter((extent) => extent !== 1);
   if (long.length === extents.length) return { extents, body };
   const inner = b.region(long.map(() => indexType), (indices) => {

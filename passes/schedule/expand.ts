@@ -12,7 +12,7 @@ import { localityAlong } from "./locality.ts";
 import { hasRest, lanesFor, mostLanes } from "./lanes.ts";
 import { nestedLoops, stripLoops } from "./loops.ts";
 import { reduceInLanes } from "./reduce-in-lanes.ts";
-import { expandSerially } from "./threads.ts";
+import { expandSerially } from "./serial.ts";
 import { uniform, vectorize } from "./vectorize.ts";
 
 export function expandRule(limits: Limits): RewriteRule {
@@ -35,7 +35,7 @@ function expandParallel(b: Builder, op: Op, outer: Mapping, rule: RewriteRule, l
   const region = withOuter(body, outer);
   const extents = op.attrs["extents"] as readonly Dim[];
   const lastExtent = extents.at(-1);
-  if (lastExtent === undefined || hasVectors(region) || !isFlat(region)) {
+  if (lastExtent === undefined || hasVectors(region) || !isFlat(region) || hasAdditions(region)) {
     nestedLoops(b, extents, [], (indices) => (inlineRegion(b, region, indices, rule), []));
     return [];
   }
@@ -67,6 +67,13 @@ function hasVectors(region: Region): boolean {
   visitOps(region, (op) => {
     for (const { type } of op.results) found ||= type.kind === "scalar" && type.lanes > 1;
   });
+  return found;
+}
+
+/** Iterations that add to one element cannot be lanes of one addition. */
+function hasAdditions(region: Region): boolean {
+  let found = false;
+  visitOps(region, (op) => (found ||= op.name === "atomic_add"));
   return found;
 }
 

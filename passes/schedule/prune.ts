@@ -5,8 +5,7 @@
 import { buildFunction } from "../../ir/builder.ts";
 import { at } from "../../ir/expect.ts";
 import { type Func, type Value, visitOps } from "../../ir/module.ts";
-import { inlineRegion } from "../../ir/rewrite.ts";
-import { storedBuffers } from "../effects.ts";
+import { inlineRegion, storedBuffers } from "../../ir/rewrite.ts";
 
 export interface PrunedKernel {
   readonly kernel: Func;

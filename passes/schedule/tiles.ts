@@ -6,17 +6,18 @@
 import { type Builder, buildFunction } from "../../ir/builder.ts";
 import type { Func, Value } from "../../ir/module.ts";
 import type { ContractAttrs } from "../../ir/ops/kernel.ts";
-import { inlineRegion, withOuter } from "../../ir/rewrite.ts";
-import { storedBuffers } from "../effects.ts";
+import { inlineRegion, storedBuffers, withOuter } from "../../ir/rewrite.ts";
 import type { Tile } from "./choose-tile.ts";
 import { type ContractionParts, partsOf } from "./contract.ts";
 import { packedType, packRight } from "./pack.ts";
 import { tileContraction } from "./tile-contraction.ts";
 
 export interface ScheduledKernel {
-  /** Kernels that run first; each makes one buffer, which is an input of the last, after its others. */
+  /** Kernels that run first; each makes one buffer, which is an input of the main one, after its others. */
   readonly preparations: readonly Func[];
   readonly main: Func;
+  /** Kernels that go on where the main one ends, over the same results. */
+  readonly continuations?: readonly Func[];
 }
 
 type ScheduleParts = (b: Builder, parts: ContractionParts, packed: Value | undefined) => void;

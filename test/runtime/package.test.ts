@@ -1,13 +1,13 @@
 /** Packages on disk: whole ones load, and everything that can be wrong with one has its own error. */
 
 import assert from "node:assert/strict";
-import { copyFile, mkdir, mkdtemp, readFile, rm, truncate, writeFile } from "node:fs/promises";
+import { copyFile, mkdir, mkdtemp, readFile, rename, rm, truncate, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { createCpuDevice } from "../../runtime/cpu-device.ts";
 import { device } from "../../runtime/device.ts";
-import { DeviceError, PackageError, PackageForeignError, PackageTruncatedError, PackageVersionError } from "../../runtime/errors.ts";
+import { PackageError, PackageForeignError, PackageTruncatedError, PackageVersionError } from "../../runtime/errors.ts";
 import { loadPackage, loadPrograms } from "../../runtime/package.ts";
 import type { PackageManifest } from "../../runtime/program.ts";
 import { addProgram, anyFunction, kernel, kernels } from "./machine.ts";
@@ -17,12 +17,14 @@ describe("runtime: packages", () => {
   const manifest: PackageManifest = {
     format: "tsdlc-program", version: 1, producer: "tsdlc 0.1.0", functions: ["add"],
     tiers: [
-      { name: "cpu-plain", target: "cpu", requires: [], code: "kernels/plain.so", programs: [addProgram] },
-      { name: "cpu-future", target: "cpu", requires: ["avx9000"], code: "kernels/none.so", programs: [addProgram] },
+      { name: "cpu-plain", target: "cpu", requires: [], code: "kernels/plain.so", programs: "kernels/plain.json" },
+      { name: "cpu-future", target: "cpu", requires: ["avx9000"], code: "kernels/none.so", programs: "kernels/none.json" },
     ],
   };
   const path = (name: string): string => join(folder, name);
-  const write = (changed: unknown): Promise<void> => writeFile(path("program.json"), typeof changed === "string" ? changed : JSON.stringify(changed));
+  const writeJson = (name: string, changed: unknown): Promise<void> => writeFile(path(name), typeof changed === "string" ? changed : JSON.stringify(changed));
+  const write = (changed: unknown): Promise<void> => writeJson("program.json", changed);
+  const writePrograms = (changed: unknown): Promise<void> => writeJson("kernels/plain.json", changed);
   // By name: mocha may load this file's copy of the classes by require and the device's copy by import.
   const refuses = (type: typeof PackageError, message: RegExp): Promise<void> => assert.rejects(loadPackage(folder), { name: type.name, message });
 
@@ -31,6 +33,7 @@ describe("runtime: packages", () => {
     await mkdir(path("kernels"));
     await copyFile((await kernels()).path, path("kernels/plain.so"));
     await write(manifest);
+    await writePrograms([addProgram]);
   });
   afterEach(() => rm(folder, { recursive: true }));
 
@@ -39,6 +42,24 @@ describe("runtime: packages", () => {
       const add = anyFunction(await loadPackage(where), "add");
       assert.deepEqual([...(await add(new Float32Array([1, 2]), new Float32Array([3, 4])).data())], [4, 6]);
     }
+  });
+
+  it("loads from the URLs of files, wherever those are, and looks for others beside program.json", async () => {
+    const added = async (files: Readonly<Record<string, URL>>): Promise<readonly number[]> =>
+      [...(await anyFunction(await loadPackage(files), "add")(new Float32Array([1, 2]), new Float32Array([3, 4])).data())];
+    const inPlace = pathToFileURL(path("program.json"));
+    assert.deepEqual(await added({ "program.json": inPlace }), [4, 6]);
+    await mkdir(path("assets"));
+    await rename(path("kernels/plain.json"), path("assets/plain-1f2e.json"));
+    await rename(path("kernels/plain.so"), path("assets/plain-3d4c.so"));
+    const moved = { "kernels/plain.json": pathToFileURL(path("assets/plain-1f2e.json")), "kernels/plain.so": pathToFileURL(path("assets/plain-3d4c.so")) };
+    assert.deepEqual(await added({ "program.json": inPlace, ...moved }), [4, 6]);
+    // As a bundler does with a small file.
+    const inlined = new URL(`data:application/json;base64,${(await readFile(path("program.json"))).toString("base64")}`);
+    assert.deepEqual(await added({ "program.json": inlined, ...moved }), [4, 6]);
+    await assert.rejects(added({ "program.json": inlined }), { name: "PackageTruncatedError", message: "the package in this bundle has no kernels/plain.so: build the package again, and then the bundle" });
+    await assert.rejects(added({ "program.json": new URL("data:,%7B%7D") }), { name: "PackageForeignError", message: /^program\.json was not written by tsdlc/ });
+    await assert.rejects(added(moved), { name: "PackageTruncatedError", message: /given without program\.json/ });
   });
 
   it("loads programs from memory", async () => {
@@ -54,6 +75,17 @@ describe("runtime: packages", () => {
   it("refuses a truncated manifest", async () => {
     await write(JSON.stringify(manifest).slice(0, 300));
     await refuses(PackageTruncatedError, /program\.json ends too early, after 300 characters: build the package again, or copy it again$/);
+  });
+
+  it("refuses a tier whose programs are missing, cut, or something else", async () => {
+    await writePrograms(JSON.stringify([addProgram]).slice(0, 200));
+    await refuses(PackageTruncatedError, /kernels.plain\.json ends too early, after 200 characters: build the package again, or copy it again$/);
+    await writePrograms("<!doctype html>");
+    await refuses(PackageForeignError, /kernels.plain\.json was not written by tsdlc: it is not JSON$/);
+    await writePrograms([{ ...addProgram, version: 7 }]);
+    await refuses(PackageVersionError, /the program add has version 7 of the format; /);
+    await rm(path("kernels/plain.json"));
+    await refuses(PackageTruncatedError, /has no kernels.plain\.json: build it again, or copy all of its folder$/);
   });
 
   it("refuses a foreign file", async () => {
@@ -91,8 +123,11 @@ describe("runtime: packages", () => {
   it("refuses a package for other machines, saying what is missing", async () => {
     await write({ ...manifest, tiers: [manifest.tiers[1]] });
     await refuses(PackageForeignError, /cannot run on this machine: cpu-future needs avx9000: build it on this machine$/);
+    await write({ ...manifest, tiers: [{ ...manifest.tiers[0], target: "wgsl" }] });
+    await assert.rejects(loadPackage(folder, { device: await device("cpu") }), { name: "PackageForeignError", message: /has no kernels for cpu, only for wgsl: build it with --target cpu$/ });
     await write({ ...manifest, tiers: [{ ...manifest.tiers[0], target: "cuda" }] });
-    await refuses(PackageForeignError, /has no kernels for cpu, only for cuda: build it with --target cpu$/);
+    await withEnvironment({ TSDLC_CUDA_DRIVER: "/nowhere/libcuda.so" }, () =>
+      refuses(PackageForeignError, / has kernels only for cuda: the CUDA driver cannot be opened: .*; or build it with --target cpu$/));
   });
 
   it("refuses indexes that point nowhere", async () => {
@@ -109,13 +144,18 @@ describe("runtime: packages", () => {
       [{ buffers: [null] }, /the program add is broken: a part of it has another form than version 1 says; build it again/],
     ];
     for (const [change, message] of broken) {
-      await write({ ...manifest, tiers: [{ ...manifest.tiers[0], programs: [{ ...addProgram, ...change }] }] });
+      await writePrograms([{ ...addProgram, ...change }]);
       await refuses(PackageError, message);
     }
   });
 
   it("refuses a tier without programs", async () => {
     await write({ ...manifest, tiers: [{ ...manifest.tiers[0], programs: null }] });
+    await refuses(PackageError, /the tier cpu-plain has no programs for 1 functions; build it again/);
+    await write(manifest);
+    await writePrograms([]);
+    await refuses(PackageError, /has 0 programs for 1 functions; build it again/);
+    await writePrograms(null);
     await refuses(PackageError, /has no programs for 1 functions; build it again/);
   });
 
@@ -131,16 +171,26 @@ describe("runtime: packages", () => {
   });
 
   it("names the devices there are", async () => {
-    await assert.rejects(device("cuda"), (error) => error instanceof DeviceError && /the device cuda is not there/.test(error.message));
-    await assert.rejects(device("tpu"), /there is no device "tpu": the names are cpu, cuda and webgpu/);
-    const before = process.env["TSDLC_DEVICE"];
-    process.env["TSDLC_DEVICE"] = "webgpu";
-    try {
-      await assert.rejects(device(), /the device webgpu is not there/);
-    } finally {
-      if (before === undefined) delete process.env["TSDLC_DEVICE"];
-      else process.env["TSDLC_DEVICE"] = before;
-    }
+    await assert.rejects(device("tpu"), /there is no device "tpu": the names are cpu, cuda \(or cuda:1 and so on\) and webgpu/);
+    await withEnvironment({ TSDLC_DEVICE: "cuda", TSDLC_CUDA_DRIVER: "/nowhere/libcuda.so" }, async () => {
+      const error = { name: "DeviceError", message: /^the CUDA driver cannot be opened: / };
+      await assert.rejects(device("cuda"), error);
+      await assert.rejects(device(), error);
+      await assert.rejects(loadPackage(folder), error);
+    });
     assert.equal(await device("cpu"), await device("cpu"));
   });
 });
+
+async function withEnvironment(variables: Readonly<Record<string, string>>, body: () => Promise<void>): Promise<void> {
+  const before = Object.keys(variables).map((name) => [name, process.env[name]] as const);
+  Object.assign(process.env, variables);
+  try {
+    await body();
+  } finally {
+    for (const [name, value] of before) {
+      if (value === undefined) delete process.env[name];
+      else process.env[name] = value;
+    }
+  }
+}

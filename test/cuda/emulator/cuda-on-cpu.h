@@ -13,6 +13,7 @@
 //   cp_async_16(void *shared, const void *global)                           cp.async.cg.shared.global [shared], [global], 16
 //   cp_async_commit()                                                       cp.async.commit_group
 //   cp_async_wait<N>()                                                      cp.async.wait_group N
+//   pack_tf32(float) pack_f16(float, float) pack_bf16(float, float) -> u32  cvt.rna.tf32.f32, cvt.rn.f16x2.f32, cvt.rn.bf16x2.f32
 //   dynamic_shared()                                                        extern __shared__, aligned to 1024 bytes
 //   f16_to_f32(u16) f32_to_f16(float) bf16_to_f32(u16) f32_to_bf16(float)   cvt.f32.f16, cvt.rn.f16.f32, a shift, cvt.rn.bf16.f32
 //

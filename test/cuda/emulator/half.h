@@ -59,3 +59,11 @@ inline uint16_t f32_to_f16(float value) {
   const uint32_t kept = significand >> shift, rest = significand & ((1u << shift) - 1), middle = 1u << (shift - 1);
   return uint16_t(sign | (kept + (rest > middle || (rest == middle && (kept & 1)))));
 }
+
+// Words of matrix factors: one tf32 rounded half away from zero, or two halves, the first lowest.
+inline uint32_t pack_tf32(float value) {
+  const uint32_t bits = __float_as_uint(value);
+  return (bits & 0x7f800000) == 0x7f800000 ? bits : (bits + 0x1000) & 0xffffe000;
+}
+inline uint32_t pack_bf16(float low, float high) { return f32_to_bf16(low) | uint32_t(f32_to_bf16(high)) << 16; }
+inline uint32_t pack_f16(float low, float high) { return f32_to_f16(low) | uint32_t(f32_to_f16(high)) << 16; }

@@ -1,19 +1,14 @@
 /**
- * Schedule for targets whose lanes are threads: one thread for each point of the outer space, and serial loops inside.
+ * The plain order: reductions, rows and scans as loops, one step after the other. It is what every schedule does inside
+ * of what it has distributed, and the whole schedule of kernels with a body of their own on the CPU.
  */
 
 import { type Builder, buildFunction } from "../../ir/builder.ts";
-import { type Dim, mulDims } from "../../ir/dim.ts";
+import type { Dim } from "../../ir/dim.ts";
 import type { Func, Op, Region, Value } from "../../ir/module.ts";
-import { delinearize } from "../../ir/ops/indexing.ts";
-import { inlineRegion, type RewriteRule, rewriteFunction, withOuter } from "../../ir/rewrite.ts";
-import { outerSpace } from "./contract.ts";
+import { inlineRegion, type RewriteRule, withOuter } from "../../ir/rewrite.ts";
 import { grid, nestedLoops, serialLoop } from "./loops.ts";
 import { workOf } from "./work.ts";
-
-export function scheduleThreads(func: Func): Func {
-  return rewriteFunction(isOneSpace(func) ? distributeFunction(func) : inGrid(func), expandSerially);
-}
 
 /** Whether a kernel is one parallel space or contraction, and so can be cut into items. */
 export function isOneSpace(func: Func): boolean {
@@ -26,15 +21,6 @@ export function inGrid(func: Func): Func {
   const parameters = func.body.parameters.map(({ type }, i) => ({ name: func.parameterNames[i] ?? `buffer${i}`, type }));
   return buildFunction(func.name, parameters, (b, buffers) => {
     grid(b, 1, workOf(func.body), () => inlineRegion(b, func.body, buffers));
-    return [];
-  });
-}
-
-function distributeFunction(func: Func): Func {
-  return rewriteFunction(func, (b, op, _operands, rewriter) => {
-    const space = outerSpace(b, op, rewriter.value);
-    if (space === undefined) return undefined;
-    grid(b, mulDims(1, ...space.extents), workOf(space.body), (item) => inlineRegion(b, space.body, delinearize(b, item, space.extents)));
     return [];
   });
 }

@@ -1,0 +1,54 @@
+// What is behind a device object: memory, a queue, and how bytes get in and out. One class for each kind of device.
+//
+// The one idea: everything that JavaScript asks for is a job in one queue, so its order is the order of the calls. What
+// a job does is the device's business: on the CPU it is the work itself, on a GPU it puts the work into streams.
+
+#pragma once
+
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "allocator.h"
+#include "failure.h"
+#include "plan.h"
+#include "run-queue.h"
+#include "storage.h"
+
+namespace tsdlc {
+
+/// Who waits for a read. Ends by `finish`, on any thread, or by being destroyed when nobody can be told any more.
+class Completion {
+ public:
+  virtual ~Completion() = default;
+  /// Null when all went well.
+  virtual void finish(FailureReference failure) = 0;
+};
+
+/// Outlives every job, run and handle. Its methods are called on the JavaScript thread.
+class Machine {
+ public:
+  explicit Machine(std::shared_ptr<Allocator> memory) : allocator(std::move(memory)) {}
+  virtual ~Machine() = default;
+  Machine(const Machine&) = delete;
+  Machine& operator=(const Machine&) = delete;
+
+  /// A storage with a copy of the bytes, which the caller may change at once; throws Failed.
+  virtual std::shared_ptr<Storage> write(const void* bytes, size_t count) = 0;
+  /// Copies a storage into `into` when what was queued before has ended; without a storage only waits for that.
+  virtual void read(std::shared_ptr<Storage> storage, void* into, std::unique_ptr<Completion> completion) = 0;
+  /// The same, blocking; why there is nothing to read, or null.
+  virtual FailureReference readNow(const std::shared_ptr<Storage>& storage, void* into) = 0;
+  /// Gives unused memory back to the system.
+  virtual void trim() { allocator->trim(0); }
+  /// Ends all threads; what is queued is abandoned.
+  virtual void close() { queue.close(); }
+  /// `whose` is a program's name with ": ", or nothing.
+  virtual FailureReference outOfMemory(const std::string& whose, const char* what, size_t bytes) const = 0;
+
+  const std::shared_ptr<Allocator> allocator;
+  RunQueue queue;
+};
+
+}  // namespace tsdlc

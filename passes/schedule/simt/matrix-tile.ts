@@ -1,0 +1,196 @@
+/**
+ * A contraction by matrix instructions, where its factors may be rounded to what they take.
+ *
+ * The walk along the sum is that of tile-in-blocks.ts; pieces are in packed words, and each warp of the block has a
+ * part of the tile, which it makes of products of 16 by 8. Words of one row are together in shared memory, and rows are
+ * 20 words apart, so that the 32 words a warp loads at once are on 32 different banks.
+ */
+
+import type { Builder } from "../../../ir/builder.ts";
+import { ceilDivDims, type Dim, mulDims } from "../../../ir/dim.ts";
+import { at, only } from "../../../ir/expect.ts";
+import type { Region, Value } from "../../../ir/module.ts";
+import { delinearize } from "../../../ir/ops/indexing.ts";
+import { type FactorFormat, registersOfMma } from "../../../ir/ops/matrix.ts";
+import { inlineRegion } from "../../../ir/rewrite.ts";
+import { scalarType } from "../../../ir/type.ts";
+import type { Limits } from "../../limits.ts";
+import type { ContractionParts } from "../contract.ts";
+import { localityAlong } from "../locality.ts";
+import { range, serialLoop } from "../loops.ts";
+import { expandSerially } from "../serial.ts";
+import { blocks, phase, registers, whenBelow } from "./block.ts";
+import { Piece } from "./piece.ts";
+
+export interface MatrixTile {
+  readonly format: FactorFormat;
+  readonly rows: number;
+  readonly columns: number;
+  /** Warps down and across the tile. */
+  readonly warpRows: number;
+  readonly warpColumns: number;
+  readonly isLeftAlongSum: boolean;
+  readonly isRightAlongSum: boolean;
+}
+
+/** Words of a piece along the sum: two products deep. */
+const depth = 16;
+/** Of one product. */
+const [productRows, productColumns, productWords] = [16, 8, 8];
+const padding = 4;
+
+/** Smaller results fill too little of a product, and go without. */
+const fewest = 16;
+/** Results of which both sides are at least this long have tiles of 128 to spare. */
+const large = 1024;
+
+export function chooseMatrixTile(parts: ContractionParts, limits: Limits): MatrixTile | undefined {
+  const { attrs: { m, n, k, dtype, precision }, left, right } = parts;
+  if (!limits.hasMatrixUnits || precision === undefined || precision === "f32" || dtype !== "f32") return undefined;
+  if ([m, n, k].some((size) => typeof size === "number" && size < fewest)) return undefined;
+  const [row, leftTerm, rightTerm, column] = [left.parameters.at(-2), left.parameters.at(-1), right.parameters.at(-2), right.parameters.at(-1)];
+  if (row === undefined || leftTerm === undefined || rightTerm === undefined || column === undefined) return undefined;
+  const isLarge = typeof m === "number" && typeof n === "number" && m >= large && n >= large;
+  return {
+    format: precision,
+    ...(isLarge ? { rows: 128, columns: 128, warpRows: 2, warpColumns: 4 } : { rows: 64, columns: 64, warpRows: 2, warpColumns: 2 }),
+    isLeftAlongSum: localityAlong(left, leftTerm) > localityAlong(left, row),
+    isRightAlongSum: localityAlong(right, rightTerm) > localityAlong(right, column),
+  };
+}
+
+export function tileByMatrix(b: Builder, parts: ContractionParts, tile: MatrixTile): void {
+  const { batch, m, n, k } = parts.attrs;
+  const { rows, columns, warpRows, warpColumns } = tile;
+  const grid = [...batch, ceilDivDims(m, rows), ceilDivDims(n, columns)];
+  const threads = warpRows * warpColumns * 32;
+  blocks(b, mulDims(1, ...grid), threads, mulDims(k, rows * columns), (block) => {
+    const position = delinearize(b, block, grid);
+    new TileOfWarps(b, parts, tile, threads, position.slice(0, -2), b.mul(at(position, -2), rows), b.mul(at(position, -1), columns)).build();
+  });
+}
+
+class TileOfWarps {
+  readonly #b: Builder;
+  readonly #parts: ContractionParts;
+  readonly #tile: MatrixTile;
+  readonly #threads: number;
+  readonly #batch: readonly Value[];
+  readonly #firstRow: Value;
+  readonly #firstColumn: Value;
+  /** Products down and across a warp's part of the tile. */
+  readonly #down: number;
+  readonly #across: number;
+
+  constructor(b: Builder, parts: ContractionParts, tile: MatrixTile, threads: number, batch: readonly Value[], firstRow: Value, firstColumn: Value) {
+    this.#b = b;
+    this.#parts = parts;
+    this.#tile = tile;
+    this.#threads = threads;
+    this.#batch = batch;
+    this.#firstRow = firstRow;
+    this.#firstColumn = firstColumn;
+    this.#down = tile.rows / tile.warpRows / productRows;
+    this.#across = tile.columns / tile.warpColumns / productColumns;
+  }
+
+  build(): void {
+    const b = this.#b;
+    const threads = this.#threads;
+    const { format, rows, columns, isLeftAlongSum, isRightAlongSum } = this.#tile;
+    const { attrs: { m, n, k }, left, right } = this.#parts;
+    const termsOfWord = format === "tf32" ? 1 : 2;
+    const inlined = (region: Region, index: readonly Value[]): Value => only(inlineRegion(b, region, [...this.#batch, ...index], expandSerially));
+    const piece = (side: number, extent: Dim, first: Value, isAlongSum: boolean, element: (side: Value, term: Value) => Value): Piece => new Piece(b, {
+      threads, side, extent, first, isAlongSum, element, depth, termsOfWord, terms: k, wordType: "u32", elementType: "f32",
+      toWord: (elements) => b.pack(elements, { format }), isSideFirst: true, padding,
+    });
+    const leftPiece = piece(rows, m, this.#firstRow, isLeftAlongSum, (row, term) => inlined(left, [row, term]));
+    const rightPiece = piece(columns, n, this.#firstColumn, isRightAlongSum, (column, term) => inlined(right, [term, column]));
+    const totals = registers(b, "f32", threads, [this.#down * this.#across * registersOfMma.total]);
+    const lefts = registers(b, "u32", threads, [this.#down * registersOfMma.left]);
+    const rights = registers(b, "u32", threads, [this.#across * registersOfMma.right]);
+
+    phase(b, threads, (thread) => {
+      const zero = b.constantOf(scalarType("f32"), 0);
+      for (const register of range(this.#down * this.#across * registersOfMma.total)) b.store(totals, zero, [thread, b.index(register)]);
+      for (const each of [leftPiece, rightPiece]) each.fetch(thread, b.index(0));
+    });
+    serialLoop(b, b.index(0), b.index(k), depth * termsOfWord, [], (firstTerm) => {
+      phase(b, threads, (thread) => [leftPiece, rightPiece].forEach((each) => each.keep(thread)));
+      phase(b, threads, (thread) => [leftPiece, rightPiece].forEach((each) => each.fetch(thread, b.add(firstTerm, depth * termsOfWord))));
+      for (const firstWord of range(depth / productWords).map((step) => step * productWords)) {
+        phase(b, threads, (thread) => this.#loadFactors(thread, firstWord, leftPiece, rightPiece, lefts, rights));
+        for (const i of range(this.#down)) {
+          for (const j of range(this.#across)) {
+            b.mma(totals, lefts, rights, {
+              format,
+              total: (i * this.#across + j) * registersOfMma.total,
+              left: i * registersOfMma.left,
+              right: j * registersOfMma.right,
+            });
+          }
+        }
+      }
+      return [];
+    });
+    phase(b, threads, (thread) => this.#finish(thread, totals));
+  }
+
+  /** The corner of the warp's part of the tile, and the thread's group and place in the warp (ir/ops/matrix.ts). */
+  #placeOf(thread: Value): { readonly row: Value; readonly column: Value; readonly group: Value; readonly place: Value } {
+    const b = this.#b;
+    const { warpColumns } = this.#tile;
+    const warp = b.div(thread, 32);
+    const lane = b.rem(thread, 32);
+    return {
+      row: b.mul(b.div(warp, warpColumns), this.#down * productRows),
+      column: b.mul(b.rem(warp, warpColumns), this.#across * productColumns),
+      group: b.div(lane, 4),
+      place: b.rem(lane, 4),
+    };
+  }
+
+  #loadFactors(thread: Value, firstWord: number, left: Piece, right: Piece, lefts: Value, rights: Value): void {
+    const b = this.#b;
+    const { row, column, group, place } = this.#placeOf(thread);
+    const wordAt = (offset: number): Value => b.add(place, firstWord + offset);
+    for (const i of range(this.#down)) {
+      for (const register of range(registersOfMma.left)) {
+        const side = b.add(b.add(row, group), i * productRows + 8 * (register % 2));
+        b.store(lefts, left.load(side, wordAt(4 * Math.floor(register / 2))), [thread, b.index(i * registersOfMma.left + register)]);
+      }
+    }
+    for (const j of range(this.#across)) {
+      for (const register of range(registersOfMma.right)) {
+        const side = b.add(b.add(column, group), j * productColumns);
+        b.store(rights, right.load(side, wordAt(4 * register)), [thread, b.index(j * registersOfMma.right + register)]);
+      }
+    }
+  }
+
+  #finish(thread: Value, totals: Value): void {
+    const b = this.#b;
+    const { rows, columns } = this.#tile;
+    const { attrs: { m, n }, epilogue } = this.#parts;
+    const { row: firstRow, column: firstColumn, group, place } = this.#placeOf(thread);
+    const pairColumn = b.mul(place, 2);
+    for (const i of range(this.#down)) {
+      for (const half of range(2)) {
+        const row = b.add(this.#firstRow, b.add(b.add(firstRow, group), i * productRows + 8 * half));
+        whenBelow(b, row, m, rows, () => {
+          for (const j of range(this.#across)) {
+            for (const odd of range(2)) {
+              const column = b.add(this.#firstColumn, b.add(b.add(firstColumn, pairColumn), j * productColumns + odd));
+              whenBelow(b, column, n, columns, () => {
+                const register = (i * this.#across + j) * registersOfMma.total + 2 * half + odd;
+                const total = b.load(totals, [thread, b.index(register)]);
+                inlineRegion(b, epilogue, [...this.#batch, row, column, total], expandSerially);
+              });
+            }
+          }
+        });
+      }
+    }
+  }
+}

@@ -1,0 +1,177 @@
+/**
+ * Rows by the lanes of a block: sums, softmax, layer norm and their kin, each in one kernel.
+ *
+ * A row is stages: reductions in order, then what is stored of it. In a stage the lanes of a row take its elements in
+ * turns, each keeps a total of its own, and the totals are folded in shared memory, halves onto halves. What a stage
+ * needs of earlier ones is computed anew from their totals: it is scalar, and cheaper than passing it on.
+ */
+
+import type { Builder } from "../../../ir/builder.ts";
+import { ceilDivDims, type Dim, mulDims } from "../../../ir/dim.ts";
+import { at } from "../../../ir/expect.ts";
+import type { Op, Region, Value } from "../../../ir/module.ts";
+import { delinearize } from "../../../ir/ops/indexing.ts";
+import { capturedValues, inlineRegion, type RewriteRule, withOuter } from "../../../ir/rewrite.ts";
+import { bytesOf, type DType } from "../../../ir/type.ts";
+import { hasEffect } from "../../effects.ts";
+import type { Limits } from "../../limits.ts";
+import type { Space } from "../contract.ts";
+import { serialLoop, when } from "../loops.ts";
+import { expandSerially } from "../serial.ts";
+import { workOf } from "../work.ts";
+import { blocks, phase, shared, whenBelow } from "./block.ts";
+import { isAlongRow, type RowLayout } from "./layout.ts";
+
+/** Whether a body is stages that share nothing but totals, and whose totals fit into the memory of a block. */
+export function isStaged({ body }: Space, layout: RowLayout, limits: Limits): boolean {
+  const isStage = (op: Op): boolean => (isAlongRow(op) ? true : op.name === "store" || (!hasEffect(op) && op.name !== "alloc" && op.name !== "for" && op.name !== "scan"));
+  const bytes = body.ops.filter((op) => op.name === "reduce").flatMap((op) => op.results)
+    .reduce((sum, { type }) => sum + bytesOf(scalarTypeOfTotal(type)) * layout.rows * layout.lanes, 0);
+  return body.ops.every(isStage) && bytes <= limits.sharedBytes;
+}
+
+export function scheduleRows(b: Builder, space: Space, layout: RowLayout): void {
+  const { rows, lanes } = layout;
+  const count = mulDims(1, ...space.extents);
+  blocks(b, ceilDivDims(count, rows), rows * lanes, mulDims(workOf(space.body), rows), (block) => {
+    new RowStages(b, space, layout, count, block).build();
+  });
+}
+
+/** Where a thread is. */
+interface Place {
+  readonly thread: Value;
+  readonly lane: Value;
+  /** The outer indices of its row. */
+  readonly index: readonly Value[];
+}
+
+class RowStages {
+  readonly #b: Builder;
+  readonly #space: Space;
+  readonly #layout: RowLayout;
+  readonly #threads: number;
+  readonly #count: Dim;
+  readonly #block: Value;
+  /** The totals of each reduction that is done: for each slot, one element for each thread, those of lane 0 being the row's. */
+  readonly #totals = new Map<Op, readonly Value[]>();
+
+  constructor(b: Builder, space: Space, layout: RowLayout, count: Dim, block: Value) {
+    this.#b = b;
+    this.#space = space;
+    this.#layout = layout;
+    this.#threads = layout.rows * layout.lanes;
+    this.#count = count;
+    this.#block = block;
+  }
+
+  build(): void {
+    const { ops } = this.#space.body;
+    ops.forEach((op, position) => {
+      if (op.name === "reduce") this.#reduce(op, position);
+    });
+    this.#store();
+  }
+
+  /** A phase in which only threads that have a row do anything. */
+  #phase(body: (place: Place) => void): void {
+    const b = this.#b;
+    const { rows, lanes, areLanesNeighbours } = this.#layout;
+    phase(b, this.#threads, (thread) => {
+      const row = lanes === 1 ? thread : areLanesNeighbours ? b.div(thread, lanes) : b.rem(thread, rows);
+      const lane = rows === 1 ? thread : areLanesNeighbours ? b.rem(thread, lanes) : b.div(thread, rows);
+      const item = rows === 1 ? this.#block : b.add(b.mul(this.#block, rows), row);
+      whenBelow(b, item, this.#count, rows, () => body({ thread, lane, index: delinearize(b, item, this.#space.extents) }));
+    });
+  }
+
+  /** The values that `wanted` are for this thread's row, computed from the scalars and totals in front of an op. */
+  #replay(position: number, wanted: readonly Value[], place: Place): (value: Value) => Value {
+    const { body } = this.#space;
+    const ops = body.ops.slice(0, position).filter((op) => op.name === "reduce" || !(isAlongRow(op) || op.name === "store"));
+    const values = inlineRegion(this.#b, { parameters: body.parameters, ops, yields: wanted }, place.index, this.#loadTotals(place));
+    const found = new Map(wanted.map((value, i) => [value, at(values, i)]));
+    return (value) => found.get(value) ?? value;
+  }
+
+  #loadTotals({ thread, lane }: Place): RewriteRule {
+    const { rows, lanes, areLanesNeighbours } = this.#layout;
+    return (b, op) => {
+      if (op.name !== "reduce") return undefined;
+      const buffers = this.#totals.get(op);
+      if (buffers === undefined) throw new Error("a total is used before it is there");
+      const first = lanes === 1 ? thread : areLanesNeighbours ? b.sub(thread, lane) : rows === 1 ? b.index(0) : b.rem(thread, rows);
+      return buffers.map((buffer) => b.load(buffer, [first]));
+    };
+  }
+
+  #reduce(op: Op, position: number): void {
+    const b = this.#b;
+    const buffers = op.results.map(({ type }) => shared(b, scalarTypeOfTotal(type), [this.#threads]));
+    const captured = capturedValues({ parameters: [], ops: [op], yields: [] });
+    b.at(op.spans, () => {
+      this.#phase((place) => {
+        const outer = this.#replay(position, captured, place);
+        const [element, combine] = op.regions.map((region) => withOuter(region, outer));
+        if (element === undefined || combine === undefined) throw new Error("a reduce has two regions");
+        const extents = op.attrs["extents"] as readonly Dim[];
+        const totals = this.#alongRow(extents, place.lane, op.operands.map(outer), (index, carried) =>
+          inlineRegion(b, combine, [...carried, ...inlineRegion(b, element, index, expandSerially)], expandSerially));
+        totals.forEach((total, slot) => b.store(at(buffers, slot), total, [place.thread]));
+      });
+      this.#fold(op, position, buffers, captured);
+    });
+    this.#totals.set(op, buffers);
+  }
+
+  /** Halves onto halves: lane i takes that of lane i + distance. */
+  #fold(op: Op, position: number, buffers: readonly Value[], captured: readonly Value[]): void {
+    const b = this.#b;
+    const { rows, lanes, areLanesNeighbours } = this.#layout;
+    for (let distance = lanes / 2; distance >= 1; distance /= 2) {
+      this.#phase((place) => {
+        when(b, b.lt(place.lane, b.index(distance)), () => {
+          const [, combine] = op.regions;
+          if (combine === undefined) throw new Error("a reduce has two regions");
+          const region = withOuter(combine, this.#replay(position, captured, place));
+          const other = b.add(place.thread, areLanesNeighbours ? distance : distance * rows);
+          const load = (index: Value): readonly Value[] => buffers.map((buffer) => b.load(buffer, [index]));
+          inlineRegion(b, region, [...load(place.thread), ...load(other)], expandSerially)
+            .forEach((total, slot) => b.store(at(buffers, slot), total, [place.thread]));
+        });
+      });
+    }
+  }
+
+  /** The last stage: what is stored once for a row by its first lane, and what is stored along it by all of them. */
+  #store(): void {
+    const b = this.#b;
+    const { ops } = this.#space.body;
+    const stores = ops.filter((op) => op.name === "store");
+    const alongRow = ops.filter((op) => op.name === "parallel");
+    if (stores.length === 0 && alongRow.length === 0) return;
+    const wanted = capturedValues({ parameters: [], ops: [...stores, ...alongRow], yields: [] });
+    this.#phase((place) => {
+      const outer = this.#replay(ops.length, wanted, place);
+      const storeAll = (): void => stores.forEach((op) => b.copy(op, op.operands.map(outer)));
+      if (stores.length > 0 && this.#layout.lanes === 1) storeAll();
+      else if (stores.length > 0) when(b, b.eq(place.lane, b.index(0)), storeAll);
+      for (const op of alongRow) {
+        const body: Region = withOuter(at(op.regions, 0), outer);
+        this.#alongRow(op.attrs["extents"] as readonly Dim[], place.lane, [], (index) => (inlineRegion(b, body, index, expandSerially), []));
+      }
+    });
+  }
+
+  /** A loop over the elements of a row that this lane has. */
+  #alongRow(extents: readonly Dim[], lane: Value, carries: readonly Value[], body: (index: readonly Value[], carried: readonly Value[]) => readonly Value[]): readonly Value[] {
+    const b = this.#b;
+    const elements = mulDims(1, ...extents);
+    return serialLoop(b, lane, b.index(elements), this.#layout.lanes, carries, (element, carried) => body(delinearize(b, element, extents), carried));
+  }
+}
+
+function scalarTypeOfTotal(type: Value["type"]): DType {
+  if (type.kind !== "scalar" || type.dtype === "index") throw new Error("a total is one element of a dtype");
+  return type.dtype;
+}
