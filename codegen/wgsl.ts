@@ -1,5 +1,5 @@
 /**
- * WGSL, base tier: storage buffers, and a workgroup for each block of threads. Lanes are invocations, so kernels for it
+ * WGSL: storage buffers, and a workgroup for each block of threads. Lanes are invocations, so kernels for it
  * have no vectors. Named dims arrive in a uniform buffer after the storage buffers.
  *
  * All kernels of a tier are entry points of one module. What a kernel binds has its name in front, since names of a
@@ -8,36 +8,23 @@
  */
 
 import { type Dim, foldDim } from "../ir/dim.ts";
-import { type BufferType, isFloat, type DType, type ScalarDType, type ScalarType } from "../ir/type.ts";
+import type { BufferType, DType, ScalarType } from "../ir/type.ts";
 import { indent } from "./spell.ts";
 import type { Target, Use } from "./target.ts";
 import { wgslElementwise } from "./wgsl-elementwise.ts";
-import { wgslNames } from "./wgsl-types.ts";
+import { wgslLiteral, wgslTypeName } from "./wgsl-types.ts";
 
 /** Workgroups along the first axis of a dispatch; the runtime divides blocks in the same way. */
 const workgroupsAcross = 65535;
 
-function typeName(type: ScalarType): string {
+function typeName(type: ScalarType, use: Use): string {
   if (type.lanes > 1) throw new Error("lanes of a WGSL kernel are invocations, not vectors");
-  const name = wgslNames[type.dtype];
-  if (name === undefined) throw new Error(`WGSL has no ${type.dtype}: convert it to another dtype in the model, or build without wgsl`);
-  return name;
+  return wgslTypeName(type.dtype, use);
 }
 
 /** What an element is in a buffer: bool cannot be shared with the host, so it is a u32 there. */
-function memoryName(memory: BufferType): string {
-  return memory.dtype === "bool" ? "u32" : typeName({ kind: "scalar", dtype: memory.dtype, lanes: 1 });
-}
-
-/** WGSL refuses infinities and NaN as literals, so they are made of their bits where they are used. */
-function literal(dtype: ScalarDType, value: number, use: Use): string {
-  if (dtype === "bool") return value === 0 ? "false" : "true";
-  if (dtype === "u32" || dtype === "index") return `${value}u`;
-  if (dtype === "u8") return `${value}u`;
-  if (!isFloat(dtype)) return value === -(2 ** 31) ? "(-2147483647i - 1i)" : `${value}i`;
-  if (Number.isFinite(value)) return `f32(${Object.is(value, -0) ? "-0.0" : /[.e]/.test(String(value)) ? value : `${value}.0`})`;
-  const bits = Number.isNaN(value) ? "0x7fc00000u" : value > 0 ? "0x7f800000u" : "0xff800000u";
-  return `bitcast<f32>(${use({ name: "opaque", text: () => "// Read at run time, so that bits made of it are no constant expression.\nvar<private> opaque: u32 = 0u;" })} | ${bits})`;
+function memoryName({ dtype }: BufferType, use: Use): string {
+  return dtype === "bool" ? "u32" : wgslTypeName(dtype, use);
 }
 
 function spellDim(dim: Dim): string {
@@ -81,10 +68,10 @@ export const wgslTarget: Target = {
   name: "wgsl",
   elementwise: wgslElementwise,
   typeName,
-  constant: (type, value, use) => literal(type.dtype, value, use),
+  constant: ({ dtype }, value, use) => wgslLiteral(dtype, value, use),
   dim: spellDim,
   define: (_type, name, value) => `let ${name} = ${value};`,
-  declare: (type, name, value) => `var ${name}: ${typeName(type)}${value === undefined ? "" : ` = ${value}`};`,
+  declare: (type, name, value, use) => `var ${name}: ${typeName(type, use)}${value === undefined ? "" : ` = ${value}`};`,
   branch: (condition, then, otherwise) => [
     `if (${condition}) {`,
     ...indent(then),
@@ -97,7 +84,7 @@ export const wgslTarget: Target = {
     const place = elementOf(buffer, memory, offset);
     if (memory.dtype === "i32" || memory.dtype === "u32") return [`atomicAdd(&${place}, ${value});`];
     // There are no atomic floats: the sum takes the place of what it was made of, until nobody came between.
-    const { element, word } = { element: typeName({ kind: "scalar", dtype: memory.dtype, lanes: 1 }), word: atomicName(memory) };
+    const { element, word } = { element: wgslTypeName(memory.dtype, use), word: atomicName(memory) };
     const sum = roundedSum(memory.dtype, `bitcast<${element}>(before)`, value, use);
     return [
       "{",
@@ -118,7 +105,7 @@ export const wgslTarget: Target = {
   ramp: noVectors,
   extract: noVectors,
   shuffle: noVectors,
-  alloc: (name, memory, elements) => `var${memory.space === "shared" ? "<workgroup>" : ""} ${name}: array<${memoryName(memory)}, ${elements}>;`,
+  alloc: (name, memory, elements, use) => `var${memory.space === "shared" ? "<workgroup>" : ""} ${name}: array<${memoryName(memory, use)}, ${elements}>;`,
   // Both kinds of memory: a phase may store to a buffer of the device what another one loads.
   barrier: "storageBarrier(); workgroupBarrier();",
   phase: (index, body) => ["{", ...indent([`let ${index} = thread;`, ...body]), "}"],
@@ -128,10 +115,10 @@ export const wgslTarget: Target = {
     "}",
   ],
   grid: (index, items, body) => [`let ${index} = workgroup.x + workgroup.y * ${workgroupsAcross}u;`, `if (${index} < ${items}) {`, ...indent(body), "}"],
-  kernel: ({ name, parameters, dims, comment, shared, threads, body }) => [
+  kernel: ({ name, parameters, dims, comment, shared, threads, body }, use) => [
     ...comment.map((line) => `// ${line}`),
     ...parameters.map(({ name: parameter, type, isWritten, isAtomic }, binding) =>
-      `@group(0) @binding(${binding}) var<storage, ${isWritten ? "read_write" : "read"}> ${name}_${parameter}: array<${isAtomic ? `atomic<${atomicName(type)}>` : memoryName(type)}>;`),
+      `@group(0) @binding(${binding}) var<storage, ${isWritten ? "read_write" : "read"}> ${name}_${parameter}: array<${isAtomic ? `atomic<${atomicName(type)}>` : memoryName(type, use)}>;`),
     ...(dims.length === 0 ? [] : [
       `struct ${name}_Dims { ${dims.map((dim) => `${dim}: u32`).join(", ")} }`,
       `@group(0) @binding(${parameters.length}) var<uniform> ${name}_dims: ${name}_Dims;`,
@@ -146,5 +133,8 @@ export const wgslTarget: Target = {
     ]),
     "}",
   ].join("\n"),
-  file: (definitions, kernels) => `${[...definitions, ...kernels].join("\n\n")}\n`,
+  file: (definitions, kernels) => {
+    const directives = definitions.filter((text) => text.startsWith("enable "));
+    return `${[...directives, ...definitions.filter((text) => !directives.includes(text)), ...kernels].join("\n\n")}\n`;
+  },
 };

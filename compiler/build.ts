@@ -55,7 +55,7 @@ export async function build(request: BuildRequest, progress: Progress, print: (t
   }
 
   const startedAt = Date.now();
-  const key = await buildKey({ sources: sources.map((file) => resolve(file)), name, tiers, cudaArchitectures, cc: request.targets.includes("cpu") ? await ccIdentity() : undefined });
+  const key = await buildKey({ sources: sources.map((file) => resolve(file)), name, tiers, cudaArchitectures, compilers: await compilerIdentities(request.targets) });
   if (!request.force && request.printIr === undefined) {
     const unchanged = await findUnchangedBuild(request.cacheFolder, out, key);
     if (unchanged !== undefined) return { out: request.out, functions: unchanged.functions, unchanged: true };
@@ -66,9 +66,10 @@ export async function build(request: BuildRequest, progress: Progress, print: (t
   const { compileTiers } = await import("../lib/compile.ts");
   const { ConstantPool } = await import("../passes/constant-pool.ts");
   const observe = request.printIr === undefined ? undefined : (await import("./print-ir.ts")).createIrPrinter(request.printIr, print);
+  const { diagnosingDTypes } = await import("./refused-dtypes.ts");
   const constants = new ConstantPool();
   const compiled = await progress.phase("passes and codegen", () =>
-    startCompilers(compileTiers(module, signatures, constants, { tiers, ...(observe === undefined ? {} : { observe }) })),
+    diagnosingDTypes(() => startCompilers(compileTiers(module, signatures, constants, { tiers, ...(observe === undefined ? {} : { observe }) }))),
   );
   const compilation: Compilation = { tiers: compiled, constants: constants.bytes };
 
@@ -78,10 +79,18 @@ export async function build(request: BuildRequest, progress: Progress, print: (t
     compilerVersion: request.compilerVersion,
     runtimeRange: `^${request.compilerVersion}`,
   };
-  const written = await writePackage(out, identity, signatures, compilation, progress);
+  const written = await writePackage(out, identity, signatures, compilation, cudaArchitectures, progress);
   const functions = signatures.map((signature) => signature.name);
   await remember(request.cacheFolder, out, { key, functions }, files, written, startedAt);
   return { out: request.out, functions, unchanged: false };
+}
+
+/** What the code of these targets is compiled with here. */
+async function compilerIdentities(targets: readonly string[]): Promise<readonly (string | undefined)[]> {
+  return [
+    targets.includes("cpu") ? await ccIdentity() : undefined,
+    targets.includes("cuda") ? await (await import("tsdlc-runtime/cuda-toolchain")).cudaCompilerIdentity() : undefined,
+  ];
 }
 
 /** All tiers; the C compiler works on one while the passes make the next. */

@@ -132,6 +132,7 @@ Examples:
       functionName: options.function,
       inputs: options.inputs,
       dims: options.dims,
+      device: surroundings.device,
       compilerVersion: readVersion(),
     }, progress);
     progress.finish();

@@ -9,7 +9,7 @@ import { readFileSync } from "node:fs";
 import picocolors from "picocolors";
 import type { Span } from "../ir/module.ts";
 
-/** Every code once: 1xxx types of parameters, 2xxx values and shapes, 3xxx the language, 4xxx files and models. */
+/** Every code once: 1xxx types of parameters, 2xxx values and shapes, 3xxx the language, 4xxx files and models, 5xxx targets. */
 export const diagnosticCodes = {
   TSDL1001: "a parameter of a model has a type that is not a tree of tensors and numbers",
   TSDL1002: "the parameter list of a model has a form that callers of a package cannot use",
@@ -33,6 +33,7 @@ export const diagnosticCodes = {
   TSDL4003: "a model is not exported by name",
   TSDL4004: "two models have one name",
   TSDL4006: "a module in text form breaks a rule of the IR",
+  TSDL5001: "a value has a dtype that a target does not have",
 } as const;
 
 export type DiagnosticCode = keyof typeof diagnosticCodes;

@@ -12,6 +12,7 @@ import { findLimits } from "../passes/limits.ts";
 import { isPassName, kernelPipeline, passes, type PassName, runPasses, tensorPipeline } from "../passes/pipeline.ts";
 import { DiagnosticsError, type Label } from "./diagnostics.ts";
 import { createIrPrinter } from "./print-ir.ts";
+import { diagnosingDTypes } from "./refused-dtypes.ts";
 import { buildTargets } from "./tiers.ts";
 import { UsageError } from "./usage-error.ts";
 
@@ -31,7 +32,7 @@ export async function opt(request: OptRequest, write: (text: string) => void): P
   const observer = request.printIr === undefined ? undefined : createIrPrinter(request.printIr, write);
   const module = await readModule(request.file);
   const context = tier === undefined ? {} : { limits: findLimits(tier) };
-  return print(runPasses(module, names, context, observer));
+  return print(await diagnosingDTypes(() => runPasses(module, names, context, observer)));
 }
 
 /** Parses and verifies; a fault in the text is a diagnostic of the user's program. */

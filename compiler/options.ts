@@ -13,6 +13,8 @@ export interface Surroundings {
   readonly colours: boolean;
   /** A line that is rewritten as the work goes on. */
   readonly liveProgress: boolean;
+  /** The device to run on, TSDLC_DEVICE: "cuda:1". The runtime reads it itself; a command that builds first must know too. */
+  readonly device: string | undefined;
   /** Stack traces of errors that are bugs. TSDLC_DEBUG=1. */
   readonly debug: boolean;
 }
@@ -24,6 +26,7 @@ export function readSurroundings(): Surroundings {
     cacheFolder: env["TSDLC_CACHE"] || join(env["XDG_CACHE_HOME"] || join(homedir(), ".cache"), "tsdlc"),
     colours: terminal && !env["NO_COLOR"],
     liveProgress: terminal && !env["CI"],
+    device: env["TSDLC_DEVICE"] || undefined,
     debug: env["TSDLC_DEBUG"] === "1",
   };
 }

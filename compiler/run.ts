@@ -12,7 +12,7 @@ import { isTensor, loadPackage, type NestedNumbers, type PackageManifest, type P
 import type { ParameterSpec, Tree } from "tsdlc-runtime/program";
 import type { Progress } from "./progress.ts";
 import { findSources } from "./sources.ts";
-import { hostTiers } from "./tiers.ts";
+import { buildTargets } from "./tiers.ts";
 import { UsageError } from "./usage-error.ts";
 
 export interface RunRequest {
@@ -23,6 +23,8 @@ export interface RunRequest {
   readonly inputs: string | undefined;
   /** "N=3,M=4" */
   readonly dims: string | undefined;
+  /** The device that TSDLC_DEVICE names. */
+  readonly device: string | undefined;
   readonly compilerVersion: string;
 }
 
@@ -47,14 +49,21 @@ export async function run(request: RunRequest, progress: Progress): Promise<stri
   }
 }
 
+/** What to build for, to run on a device; a wrong name is the runtime's to refuse. */
+function targetFor(device: string | undefined): string {
+  if (device === undefined) return "cpu";
+  return device === "webgpu" ? "wgsl" : device.startsWith("cuda") ? "cuda" : "cpu";
+}
+
 /** Builds a package of a .ts or .ir file for this machine. */
-async function buildInto(out: string, { path, compilerVersion }: RunRequest, progress: Progress): Promise<string> {
+async function buildInto(out: string, { path, device, compilerVersion }: RunRequest, progress: Progress): Promise<string> {
   const { writePackage } = await import("./package/write.ts");
   const { compileModule } = await import("../lib/compile.ts");
   const { module, signatures } = path.endsWith(".ir") ? await readIr(path) : await readSource(path, progress);
-  const compilation = await progress.phase("passes and codegen", () => compileModule(module, signatures, { tiers: hostTiers() }));
+  const { tiers, cudaArchitectures } = buildTargets([targetFor(device)]);
+  const compilation = await progress.phase("passes and codegen", () => compileModule(module, signatures, { tiers }));
   const identity = { name: "run", sources: [path], compilerVersion, runtimeRange: `^${compilerVersion}` };
-  await writePackage(out, identity, signatures, compilation, progress);
+  await writePackage(out, identity, signatures, compilation, cudaArchitectures, progress);
   return out;
 }
 

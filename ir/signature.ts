@@ -36,6 +36,8 @@ export interface Parameter {
   readonly name: string;
   readonly tree: SignatureTree;
   readonly donated: boolean;
+  /** Where it is declared; absent for functions that were given as text. */
+  readonly span?: Span;
 }
 
 export type SignatureTree =

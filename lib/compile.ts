@@ -12,7 +12,9 @@ import type { Target } from "../codegen/target.ts";
 import { wgslTarget } from "../codegen/wgsl.ts";
 import { findFunction, type Module } from "../ir/module.ts";
 import type { Signature } from "../ir/signature.ts";
+import { chooseTiers } from "../passes/choose-tiers.ts";
 import { ConstantPool } from "../passes/constant-pool.ts";
+import { fitSignature } from "../passes/fit-dtypes.ts";
 import { findLimits, type Limits } from "../passes/limits.ts";
 import { fusionPipeline, type Observer, runPasses, tensorPipeline, tierPipeline } from "../passes/pipeline.ts";
 import { planMemory } from "../passes/plan-memory.ts";
@@ -41,14 +43,14 @@ export interface Compilation {
 }
 
 export interface CompileOptions {
-  /** Names of tiers: see `cpuTiers` in passes/limits.ts. */
+  /** Names of tiers, see passes/limits.ts. Of one target, those that `chooseTiers` finds useful are compiled. */
   readonly tiers: readonly string[];
   readonly observe?: Observer;
 }
 
 /**
  * The functions that signatures name, compiled for each tier. Throws a PassError that carries a reproducer when a
- * pass fails.
+ * pass fails, and a MissingDTypeError when no tier of a target has the dtypes of the module.
  */
 export function compileModule(module: Module, signatures: readonly Signature[], options: CompileOptions): Compilation {
   const constants = new ConstantPool();
@@ -61,13 +63,12 @@ export function* compileTiers(module: Module, signatures: readonly Signature[], 
   const precisions = new Map(signatures.flatMap(({ name, precision }) => (precision === undefined ? [] : [[name, precision] as const])));
   const simplified = runPasses(module, tensorPipeline, { entries, precisions }, options.observe);
   const fused = new Map<string, Module>();
-  for (const tier of options.tiers) {
-    const limits = findLimits(tier);
+  for (const limits of chooseTiers(simplified, signatures, options.tiers.map(findLimits))) {
     // Tiers that differ in lanes alone have the same kernels up to schedule.
-    const key = `${limits.buffers} ${limits.scratchBytes}`;
+    const key = [limits.buffers, limits.scratchBytes, ...limits.dtypes].join(" ");
     const lowered = fused.get(key) ?? runPasses(simplified, fusionPipeline, { entries, limits }, options.observe);
     fused.set(key, lowered);
-    yield compileTier(lowered, signatures, limits, constants, options.observe);
+    yield compileTier(lowered, signatures.map((signature) => fitSignature(signature, limits)), limits, constants, options.observe);
   }
 }
 

@@ -5,6 +5,8 @@
  * A tier is one kind of machine that a package carries code for; each has its own limits, kernels and Programs.
  */
 
+import { type DType, dtypes } from "../ir/type.ts";
+
 export interface Limits {
   /** Name of the tier: "cpu-x86-64-v4". */
   readonly tier: string;
@@ -23,13 +25,17 @@ export interface Limits {
   readonly scratchBytes: number;
   /** Buffers that one kernel may use. */
   readonly buffers: number;
+  /** What its values may be. */
+  readonly dtypes: readonly DType[];
+  /** The dtype for whose sake the tier is there: packages without a value of it leave the tier out (choose-tiers.ts). */
+  readonly onlyFor?: DType;
   /** CPU features the machine must have, as the runtime spells them. */
   readonly requires: readonly string[];
   /** What the C compiler needs to be told. */
   readonly flags: readonly string[];
 }
 
-const cpu = { target: "cpu", threads: 0, sharedBytes: 0, hasMatrixUnits: false, scratchBytes: 32 * 1024, buffers: 64 } as const;
+const cpu = { target: "cpu", threads: 0, sharedBytes: 0, hasMatrixUnits: false, scratchBytes: 32 * 1024, buffers: 64, dtypes } as const;
 
 /**
  * Integers wrap; a product and a sum are never joined behind our back (-ffp-contract=off), so that fused multiply-add
@@ -76,8 +82,19 @@ export const wgslBase: Limits = {
   hasMatrixUnits: false,
   scratchBytes: 0,
   buffers: 8,
+  // i8 and u8 are held in words, and wrapped after each op (codegen/wgsl-elementwise.ts).
+  dtypes: ["f32", "i32", "u32", "bool", "i8", "u8"],
   requires: [],
   flags: [],
+};
+
+/** The same with the f16 that many adapters have and must be asked for. */
+export const wgslF16: Limits = {
+  ...wgslBase,
+  tier: "wgsl-f16",
+  dtypes: [...wgslBase.dtypes, "f16"],
+  onlyFor: "f16",
+  requires: ["shader-f16"],
 };
 
 /**
@@ -94,12 +111,13 @@ export const cuda: Limits = {
   hasMatrixUnits: true,
   scratchBytes: 0,
   buffers: 64,
+  dtypes,
   requires: [],
   flags: [],
 };
 
 /** The tiers of WebGPU that a package can carry, the one that asks for most first. */
-export const wgslTiers: readonly Limits[] = [wgslBase];
+export const wgslTiers: readonly Limits[] = [wgslF16, wgslBase];
 
 export function findLimits(tier: string): Limits {
   const tiers = [...cpuTiers, ...wgslTiers, cuda];

@@ -14,6 +14,7 @@ import { cse } from "./cse.ts";
 import { dce } from "./dce.ts";
 import { expandLoops } from "./expand-loops.ts";
 import { expandMath } from "./expand-math.ts";
+import { fitDTypes } from "./fit-dtypes.ts";
 import { fuse } from "./fuse.ts";
 import { hoist } from "./hoist.ts";
 import { lower } from "./lower.ts";
@@ -24,7 +25,10 @@ import { schedule } from "./schedule/schedule.ts";
 import { simplify } from "./simplify.ts";
 import { transform } from "./transform.ts";
 
-export const passes = { transform, simplify, cse, dce, "expand-loops": expandLoops, fuse, lower, schedule, "expand-math": expandMath, hoist, "place-barriers": placeBarriers, "set-precision": setPrecision } satisfies Readonly<Record<string, Pass>>;
+export const passes = {
+  transform, simplify, cse, dce, "set-precision": setPrecision, "fit-dtypes": fitDTypes, "expand-loops": expandLoops, fuse, lower, schedule,
+  "expand-math": expandMath, hoist, "place-barriers": placeBarriers,
+} satisfies Readonly<Record<string, Pass>>;
 
 export type PassName = keyof typeof passes;
 
@@ -34,8 +38,8 @@ export type PassName = keyof typeof passes;
  */
 export const tensorPipeline: readonly PassName[] = ["transform", "simplify", "cse", "simplify", "dce", "set-precision"];
 
-/** From there to kernels without an order. Of the limits it reads `buffers` and `scratchBytes` alone. */
-export const fusionPipeline: readonly PassName[] = ["expand-loops", "fuse", "lower"];
+/** From there to kernels without an order. Of the limits it reads `dtypes`, `buffers` and `scratchBytes` alone. */
+export const fusionPipeline: readonly PassName[] = ["fit-dtypes", "expand-loops", "fuse", "lower"];
 
 /** From there to kernels of one tier. */
 export const tierPipeline: readonly PassName[] = ["schedule", "expand-math", "simplify", "hoist", "cse", "dce", "place-barriers"];
@@ -47,6 +51,9 @@ export const orderings: readonly Ordering[] = [
   { before: "transform", after: "simplify", because: "simplify drops stop_gradient, which transform must have seen" },
   { before: "transform", after: "cse", because: "the forward part of each derivative repeats ops of its caller, and cse leaves one of them" },
   { before: "simplify", after: "cse", because: "ops that differ in spelling alone become equal only after simplify" },
+  { before: "transform", after: "fit-dtypes", because: "a callee and its derivative must agree with their callers on dtypes" },
+  { before: "fit-dtypes", after: "expand-loops", because: "what a tier has no dtype for is refused with the ops of the source" },
+  { before: "fit-dtypes", after: "fuse", because: "only f64 of rank 0 becomes f32, and in a kernel every element is a scalar" },
   { before: "expand-loops", after: "fuse", because: "the counter of a for becomes ops that need kernels" },
   { before: "transform", after: "fuse", because: "calls and derivatives are no kernels" },
   { before: "fuse", after: "lower", because: "lower makes one kernel of each group" },

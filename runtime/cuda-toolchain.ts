@@ -7,6 +7,7 @@
 
 import { execFile } from "node:child_process";
 import { readFile, writeFile } from "node:fs/promises";
+import { basename, dirname } from "node:path";
 import { promisify } from "node:util";
 import { loadAddon } from "./addon.ts";
 import type { CodeImage } from "./device.ts";
@@ -27,6 +28,9 @@ const nvrtcFlags = [...common, "-default-device"];
  */
 const ptxVersion = "8.0";
 const newestOfPtxVersion = 90;
+
+/** The text's name in messages and in what profilers read. Absolute, or NVRTC would put the current folder in front. */
+const textName = "/kernels.cu";
 
 interface CudaCompiler {
   /** With its version: part of the name of what it makes. */
@@ -93,7 +97,7 @@ async function openNvrtc(path: string): Promise<CudaCompiler> {
   return {
     identity,
     async compile(text, architecture, paths) {
-      const { image, log } = await addon.compileCuda({ nvrtc: path, source: text, name: paths.source, architecture, options: nvrtcFlags });
+      const { image, log } = await addon.compileCuda({ nvrtc: path, source: text, name: textName, architecture, options: nvrtcFlags });
       if (image !== undefined) return image;
       throw compileFailed(identity, architecture, log, keepSource(paths, text));
     },
@@ -109,10 +113,12 @@ async function findNvcc(commands: readonly string[]): Promise<CudaCompiler | und
       identity: `nvcc ${version}`,
       async compile(text, architecture, paths) {
         const source = keepSource(paths, text);
+        // By its name alone, which goes into the image.
+        const place = { cwd: dirname(source), maxBuffer: 1 << 24 };
         const virtual = architecture.replace(/^sm_/, "compute_");
         const kind = architecture === virtual ? "--ptx" : "--cubin";
         try {
-          await execute(command, [...common, `-gencode=arch=${virtual},code=${architecture}`, kind, source, "-o", paths.aside], { maxBuffer: 1 << 24 });
+          await execute(command, [...common, `-gencode=arch=${virtual},code=${architecture}`, kind, basename(source), "-o", paths.aside], place);
           return await readFile(paths.aside);
         } catch (error) {
           throw compileFailed(`nvcc ${version}`, architecture, (error as { stderr?: string }).stderr ?? String(error), source);

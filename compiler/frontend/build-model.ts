@@ -135,7 +135,7 @@ function readParameters(run: Evaluation, call: ts.CallExpression, value: ModelVa
       }
     }
     const name = declared !== undefined && ts.isParameter(declared) && ts.isIdentifier(declared.name) ? declared.name.text : `argument${position}`;
-    return { name, tree: readParameterType(run, run.project.checker.getTypeOfSymbolAtLocation(symbol, argument), name, place), donated: false };
+    return { name, tree: readParameterType(run, run.project.checker.getTypeOfSymbolAtLocation(symbol, argument), name, place), donated: false, span: spanOf(run.project, place) };
   });
 }
 

@@ -8,7 +8,7 @@
 
 import type { Signature } from "../../ir/signature.ts";
 import type { Compilation, CompiledTier } from "../../lib/compile.ts";
-import { type PackageManifest, programFormat, programVersion } from "tsdlc-runtime/program";
+import { type PackageManifest, programFormat, programVersion, type Tier } from "tsdlc-runtime/program";
 import { docComment, functionDoc, printDeclarations } from "./declarations.ts";
 
 export interface PackageIdentity {
@@ -27,27 +27,41 @@ export interface PackageFile {
   readonly data: string | Uint8Array;
 }
 
-/** Everything but the machine code of the kernels. */
+/** A compiled form of a tier's source: "sm_90a" or "compute_80" (runtime/device.ts). */
+export interface PackageImage {
+  readonly tier: string;
+  readonly architecture: string;
+  readonly data: Uint8Array;
+}
+
+/** Everything but the machine code of the CPU's kernels. */
 export function packageFiles(
   identity: PackageIdentity,
   signatures: readonly Signature[],
   compilation: Compilation,
+  images: readonly PackageImage[] = [],
 ): readonly PackageFile[] {
   const title = `${identity.name}: built by tsdlc ${identity.compilerVersion} from ${identity.sources.join(", ")}.`;
   return [
     { path: "package.json", data: printPackageJson(identity) },
     { path: "index.js", data: printEntry(signatures, compilation, title) },
     { path: "index.d.ts", data: printDeclarations(signatures, title) },
-    { path: "program.json", data: printManifest(identity, signatures, compilation) },
+    { path: "program.json", data: printManifest(identity, signatures, compilation, images) },
     ...(compilation.constants === undefined ? [] : [{ path: constantsPath, data: compilation.constants }]),
     ...compilation.tiers.flatMap((tier) => [
       { path: sourcePath(tier), data: tier.source },
       { path: programsPath(tier), data: `${JSON.stringify(tier.programs)}\n` },
     ]),
+    ...images.map((image) => ({ path: imagePath(image), data: image.data })),
   ];
 }
 
 const constantsPath = "constants.bin";
+
+function imagesOf({ name }: CompiledTier, images: readonly PackageImage[]): Pick<Tier, "images"> {
+  const own = images.filter(({ tier }) => tier === name);
+  return own.length === 0 ? {} : { images: own.map((image) => ({ architecture: image.architecture, file: imagePath(image) })) };
+}
 
 const sourceEndings = { cpu: "c", cuda: "cu", wgsl: "wgsl" } as const;
 
@@ -62,6 +76,10 @@ export function codePath(tier: CompiledTier): string {
 
 function programsPath(tier: CompiledTier): string {
   return `kernels/${tier.name}.json`;
+}
+
+function imagePath({ tier, architecture }: PackageImage): string {
+  return `kernels/${tier}-${architecture}.${architecture.startsWith("compute_") ? "ptx" : "cubin"}`;
 }
 
 /** npm allows lower case letters, digits and - . _ ~; other characters of a folder's name become dashes. */
@@ -102,7 +120,7 @@ function browserFiles({ tiers, constants }: Compilation): readonly string[] {
   return files.length === 0 || constants === undefined ? files : [constantsPath, ...files];
 }
 
-function printManifest(identity: PackageIdentity, signatures: readonly Signature[], compilation: Compilation): string {
+function printManifest(identity: PackageIdentity, signatures: readonly Signature[], compilation: Compilation, images: readonly PackageImage[]): string {
   const manifest: PackageManifest = {
     format: programFormat,
     version: programVersion,
@@ -113,6 +131,7 @@ function printManifest(identity: PackageIdentity, signatures: readonly Signature
       target: tier.target,
       requires: tier.requires,
       code: codePath(tier),
+      ...imagesOf(tier, images),
       programs: programsPath(tier),
     })),
     ...(compilation.constants === undefined ? {} : { constants: constantsPath }),

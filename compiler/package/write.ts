@@ -8,7 +8,7 @@ import type { Compilation, CompiledTier } from "../../lib/compile.ts";
 import { compileC, compileText } from "tsdlc-runtime/toolchain";
 import type { Progress } from "../progress.ts";
 import { UsageError } from "../usage-error.ts";
-import { codePath, packageFiles, type PackageIdentity, sourcePath } from "./contents.ts";
+import { codePath, packageFiles, type PackageIdentity, type PackageImage, sourcePath } from "./contents.ts";
 import { createPendingFolder } from "./folder.ts";
 
 /** Writes the package to `out`, whole or not at all; returns the paths of its files, relative to it. */
@@ -17,9 +17,11 @@ export async function writePackage(
   identity: PackageIdentity,
   signatures: readonly Signature[],
   compilation: Compilation,
+  cudaArchitectures: readonly string[],
   progress: Progress,
 ): Promise<readonly string[]> {
-  const contents = packageFiles(identity, signatures, compilation);
+  const images = await compileImages(compilation.tiers.filter(({ target }) => target === "cuda"), cudaArchitectures, progress);
+  const contents = packageFiles(identity, signatures, compilation, images);
   const pending = await createPendingFolder(out);
   try {
     for (const file of contents) await pending.write(file);
@@ -32,6 +34,31 @@ export async function writePackage(
     throw error;
   }
   return [...new Set([...contents.map(({ path }) => path), ...compilation.tiers.map(codePath)])];
+}
+
+/**
+ * CUDA kernels compiled for each architecture; none where this machine has no CUDA compiler, and then the machine that
+ * runs the package needs one. Asked for machine code by name, that is an error.
+ */
+async function compileImages(tiers: readonly CompiledTier[], architectures: readonly string[], progress: Progress): Promise<readonly PackageImage[]> {
+  if (tiers.length === 0) return [];
+  const { compileCuda, cudaCompilerIdentity } = await import("tsdlc-runtime/cuda-toolchain");
+  const compiler = await cudaCompilerIdentity();
+  if (compiler === undefined) {
+    const named = architectures.filter((name) => name.startsWith("sm_"));
+    if (named.length > 0) {
+      throw new UsageError(
+        `${named.join(", ")} needs a CUDA compiler, and there is neither NVRTC nor nvcc on this machine`,
+        "install the CUDA toolkit, name NVRTC's library in TSDLC_NVRTC, or leave --arch out: the package then compiles its kernels where it is loaded",
+      );
+    }
+    return [];
+  }
+  return progress.phase(`${compiler} ${architectures.join(", ")}`, () => Promise.all(tiers.flatMap((tier) => architectures.map(async (architecture): Promise<PackageImage> => {
+    const image = await compileCuda(tier.source, architecture);
+    if (image === undefined) throw new Error(`${compiler} was there a moment ago`);
+    return { tier: tier.name, architecture, data: await image.read() };
+  }))));
 }
 
 /** All tiers at once; waits for every compiler even when one has failed, because the folder is about to be removed. */

@@ -9,7 +9,7 @@
 
 import type { Builder } from "../../ir/builder.ts";
 import type { Value } from "../../ir/module.ts";
-import { floatOf, integerOf, polynomial, powerOfTwoOf, type Rounded, roundProduct, roundProductWhere, scale, withSignOf } from "./float-bits.ts";
+import { type Arithmetic, floatOf, integerOf, polynomial, powerOfTwoOf, type Rounded, roundProduct, roundProductWhere, scale, subtractParts, withSignOf } from "./float-bits.ts";
 
 const log2OfE = 1.44269504;
 /** log 2 to 9 bits, and the rest. */
@@ -24,9 +24,9 @@ interface Reduced {
   readonly r: Value;
 }
 
-function reduce(b: Builder, x: Value): Reduced {
-  const n = roundProduct(b, x, log2OfE);
-  return { n, r: b.fma(n.value, -log2Low, b.fma(n.value, -log2High, x)) };
+function reduce(b: Builder, x: Value, arithmetic: Arithmetic): Reduced {
+  const n = roundProduct(b, x, log2OfE, arithmetic);
+  return { n, r: subtractParts(b, x, n, [log2High, log2Low], arithmetic) };
 }
 
 function exponentialOf(b: Builder, r: Value): Value {
@@ -37,14 +37,14 @@ function exponentialOf(b: Builder, r: Value): Value {
  * e^x, at most 0.91 units of the last place from exact for every f32. Beyond the clamps the result is infinity or 0 all
  * the same; within them n stays in the range of `scale`.
  */
-export function exponential(b: Builder, x: Value): Value {
-  const { n, r } = reduce(b, b.max(b.min(x, 89), -104));
+export function exponential(b: Builder, x: Value, arithmetic: Arithmetic): Value {
+  const { n, r } = reduce(b, b.max(b.min(x, 89), -104), arithmetic);
   return scale(b, exponentialOf(b, r), integerOf(b, n));
 }
 
 /** e^x for x <= 0 with everything below the smallest normal number at about that number: cheaper, for sums with 1. */
-export function exponentialOfNegative(b: Builder, x: Value): Value {
-  const { n, r } = reduce(b, b.max(x, -87.33654));
+export function exponentialOfNegative(b: Builder, x: Value, arithmetic: Arithmetic): Value {
+  const { n, r } = reduce(b, b.max(x, -87.33654), arithmetic);
   return b.mul(exponentialOf(b, r), powerOfTwoOf(b, n));
 }
 
@@ -55,8 +55,8 @@ const expm1Tail = [0.0013836747, 0.008367105, 0.041667752, 0.16666539, 0.4999999
  * e^x - 1 = 2^n ((e^r - 1) + (1 - 2^-n)), at most 1.55 units of the last place from exact. Beyond the clamps the result
  * is infinity or -1.
  */
-export function exponentialMinusOne(b: Builder, x: Value): Value {
-  const { n, r } = reduce(b, b.max(b.min(x, 89), -17.5));
+export function exponentialMinusOne(b: Builder, x: Value, arithmetic: Arithmetic): Value {
+  const { n, r } = reduce(b, b.max(b.min(x, 89), -17.5), arithmetic);
   const k = integerOf(b, n);
   const small = b.fma(b.mul(r, r), polynomial(b, r, expm1Tail), r);
   // 2^-k is no normal number for the largest k, and lost beside 1 long before.
@@ -80,9 +80,9 @@ const tanhTail = [0.016446522, -0.052676465, 0.13320798, -0.3333295];
  * ((e + 1) T + (e - 1)) / ((e - 1) T + (e + 1)); the denominator is the numerator plus 2 - 2 T. Below 0.5493 n is 0 and
  * the quotient is T exactly: 2 T / 2. From 9.02 on the result is 1.
  */
-export function hyperbolicTangent(b: Builder, x: Value): Value {
+export function hyperbolicTangent(b: Builder, x: Value, arithmetic: Arithmetic): Value {
   const magnitude = b.min(b.abs(x), 9.02);
-  const n = roundProductWhere(b, b.ge(magnitude, 0.54931), magnitude, doubleLog2OfE);
+  const n = roundProductWhere(b, b.ge(magnitude, 0.54931), magnitude, doubleLog2OfE, arithmetic);
   const r = b.fma(n.value, -halfLog2, magnitude);
   const square = b.mul(r, r);
   const tangent = b.fma(b.mul(r, square), polynomial(b, square, tanhTail), r);

@@ -31,18 +31,40 @@ export interface Rounded {
   readonly value: Value;
 }
 
+/**
+ * What a formula may rely on. "exact": each op is what is written, and fma rounds once. "loose": a compiler may take
+ * (x + c) - c for x and n a + n b for n (a + b), as those of WGSL do, and fma may round twice; but to round to an integer
+ * is an instruction there.
+ */
+export type Arithmetic = "exact" | "loose";
+
 /** The integer nearest to x factor, for products below 2^22 in magnitude. */
-export function roundProduct(b: Builder, x: Value, factor: number): Rounded {
-  return rounded(b, b.fma(x, factor, roundingShift));
+export function roundProduct(b: Builder, x: Value, factor: number, arithmetic: Arithmetic): Rounded {
+  return arithmetic === "exact" ? ofShifted(b, b.fma(x, factor, roundingShift)) : ofInteger(b, b.round(b.mul(x, factor)));
 }
 
 /** The same where `isRounded`, and 0 elsewhere. */
-export function roundProductWhere(b: Builder, isRounded: Value, x: Value, factor: number): Rounded {
-  return rounded(b, b.select(isRounded, b.fma(x, factor, roundingShift), roundingShift));
+export function roundProductWhere(b: Builder, isRounded: Value, x: Value, factor: number, arithmetic: Arithmetic): Rounded {
+  return arithmetic === "exact"
+    ? ofShifted(b, b.select(isRounded, b.fma(x, factor, roundingShift), roundingShift))
+    : ofInteger(b, b.select(isRounded, b.round(b.mul(x, factor)), 0));
 }
 
-function rounded(b: Builder, shifted: Value): Rounded {
+function ofShifted(b: Builder, shifted: Value): Rounded {
   return { shifted, value: b.sub(shifted, roundingShift) };
+}
+
+function ofInteger(b: Builder, value: Value): Rounded {
+  return { shifted: b.add(value, roundingShift), value };
+}
+
+/** x less n times a constant that is a sum of parts, the first of which has so few bits that n times it is exact. */
+export function subtractParts(b: Builder, x: Value, { value: n }: Rounded, parts: readonly number[], arithmetic: Arithmetic): Value {
+  return parts.reduce((rest, part, i) => {
+    const next = b.fma(n, -part, rest);
+    // Where n is 0 nothing changes; what is seen through no select is that the next step has a factor n too.
+    return arithmetic === "exact" || i === parts.length - 1 ? next : b.select(b.ne(n, 0), next, rest);
+  }, x);
 }
 
 /** The integer as an i32. */

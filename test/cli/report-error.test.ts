@@ -10,7 +10,7 @@ import { reportError } from "../../compiler/report-error.ts";
 import { parse } from "../../ir/parse.ts";
 import { PassError } from "../../passes/pipeline.ts";
 
-const plain: Surroundings = { cacheFolder: "", colours: false, liveProgress: false, debug: false };
+const plain: Surroundings = { cacheFolder: "", colours: false, liveProgress: false, device: undefined, debug: false };
 
 describe("errors of a command", () => {
   it("keeps the module that a pass failed on, ready for tsdlc opt", async () => {

@@ -8,11 +8,11 @@
 import assert from "node:assert/strict";
 import { create } from "webgpu";
 import { parse } from "../../ir/parse.ts";
-import type { Func, Module } from "../../ir/module.ts";
-import { opTable, textName } from "../../ir/ops/table.ts";
+import type { Module } from "../../ir/module.ts";
 import { type CompiledTier, compileModule } from "../../lib/compile.ts";
+import { findLimits } from "../../passes/limits.ts";
+import { hasOnly, sampleCases, standInCases } from "../compile/sample-cases.ts";
 import { signatureOf } from "../compile/signature-of.ts";
-import { functionOf, sizesOfSample, withSizes } from "../run-sample.ts";
 
 const forms = parse(`
 func @map(%x: f32[N,M], %y: f32[M]) {
@@ -65,7 +65,7 @@ describe("WGSL", function () {
   before(async () => {
     const adapter = await gpu.requestAdapter();
     assert.ok(adapter, "the null backend has an adapter");
-    device = await adapter.requestDevice();
+    device = await adapter.requestDevice({ requiredFeatures: ["shader-f16"] });
   });
   after(() => device.destroy());
 
@@ -76,12 +76,25 @@ describe("WGSL", function () {
     assert.deepEqual(await faults(device, tier.source, entries), []);
   });
 
-  it("spells every op of the table", async () => {
-    const functions = sampleFunctions().filter((func) => !usesMissingDType(func));
-    const tier = compile({ functions });
-    const entries = tier.programs.flatMap(({ kernels }) => kernels.map(({ entry }) => entry));
-    assert.ok(entries.length > 100, `${entries.length} kernels`);
-    assert.deepEqual(await faults(device, tier.source, entries), []);
+  for (const [what, cases, tierName, least] of [
+    ["as the table samples it", sampleCases, "wgsl-base", 250],
+    ["of i8", standInCases("i8"), "wgsl-base", 25],
+    ["of u8", standInCases("u8"), "wgsl-base", 25],
+    ["of f16", standInCases("f16"), "wgsl-f16", 50],
+  ] as const) {
+    it(`spells every op ${what}`, async () => {
+      const functions = cases.filter((entry) => hasOnly(entry, findLimits(tierName).dtypes)).map(({ func }) => func);
+      const tier = compile({ functions }, tierName);
+      const entries = tier.programs.flatMap(({ kernels }) => kernels.map(({ entry }) => entry));
+      assert.ok(entries.length > least, `${entries.length} kernels`);
+      assert.deepEqual(await faults(device, tier.source, entries), []);
+    });
+  }
+
+  it("enables f16 where it is used, in front of everything else", () => {
+    const module = parse("func @f(%x: f16[N]) {\n  %0: f16[N] = exp %x\n  return %0\n}\n");
+    assert.match(compile(module, "wgsl-f16").source, /^enable f16;\n[^]*array<f16>/);
+    assert.doesNotMatch(compile(forms, "wgsl-f16").source, /f16/);
   });
 
   it("is refused by the validator when it is wrong", async () => {
@@ -89,17 +102,10 @@ describe("WGSL", function () {
     const [fault] = await faults(device, source.replace("(*in0)[", "(*in0)[1.5 + "), []);
     assert.match(fault ?? "", /f32|index|abstract/);
   });
-
-  for (const dtype of ["f64", "i64"]) {
-    it(`has no ${dtype}, and says so`, () => {
-      const module = parse(`func @f(%x: ${dtype}[N]) {\n  %0: ${dtype}[N] = add %x, %x\n  return %0\n}\n`);
-      assert.throws(() => compile(module), new RegExp(`WGSL has no ${dtype}: convert it`));
-    });
-  }
 });
 
-function compile(module: Module): CompiledTier {
-  const { tiers: [tier] } = compileModule(module, module.functions.map((func) => signatureOf(func)), { tiers: ["wgsl-base"] });
+function compile(module: Module, name = "wgsl-base"): CompiledTier {
+  const { tiers: [tier] } = compileModule(module, module.functions.map((func) => signatureOf(func)), { tiers: [name] });
   assert.ok(tier);
   return tier;
 }
@@ -116,19 +122,4 @@ async function faults(device: GPUDevice, code: string, entries: readonly string[
     await device.createComputePipelineAsync({ layout: "auto", compute: { module, entryPoint } }).catch((refusal: unknown) => found.push(`${entryPoint}: ${String(refusal)}`));
   }
   return found;
-}
-
-function sampleFunctions(): readonly Func[] {
-  return Object.entries(opTable).flatMap(([key, record]) => {
-    const samples = "samples" in record ? record.samples ?? [] : [];
-    return samples.map((sample, position): Func => {
-      const op = textName(key);
-      return { ...functionOf(op, withSizes(sample, sizesOfSample(sample)[1] ?? {})), name: `${op}_${position}` };
-    });
-  });
-}
-
-function usesMissingDType({ body }: Func): boolean {
-  const values = [...body.parameters, ...body.ops.flatMap(({ results }) => results)];
-  return values.some(({ type }) => type.kind === "tensor" && !["f32", "i32", "u32", "bool"].includes(type.dtype));
 }

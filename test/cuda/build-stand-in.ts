@@ -20,7 +20,7 @@ const execute = promisify(execFile);
 const here = import.meta.dirname;
 const flags = ["-std=c++20", "-O2", "-Wall", "-Wextra", "-Werror", "-fPIC", "-fvisibility=hidden"];
 /** Images are instrumented, with red zones between shared variables too, which are a section of their own. */
-const instrumented = ["-DTSDLC_SANITIZE", "-fsanitize=address", "-fsanitize-sections=cuda_shared", "-fno-omit-frame-pointer", "-g"];
+const instrumented = ["-DTSDLC_SANITIZE", "-fsanitize=address", "-fsanitize-sections=cuda_shared", "-fno-omit-frame-pointer", "-Werror=frame-larger-than=196608", "-g"];
 
 export interface StandIn {
   readonly folder: string;

@@ -8,7 +8,7 @@ import { execFile } from "node:child_process";
 import { existsSync } from "node:fs";
 import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { homedir, tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { buildStandIn } from "./build-stand-in.ts";
 
 export interface Toolkit {
@@ -64,7 +64,9 @@ export async function compileForArchitecture(text: string, { architecture, flags
   try {
     const [source, ptx, cubin] = [join(folder, "kernels.cu"), join(folder, "kernels.ptx"), join(folder, "kernels.cubin")];
     await writeFile(source, text);
-    const first = await execute(nvrtcShell, [toolkit.nvrtc, source, "ptx", ptx, `--gpu-architecture=compute_${number}`, ...flags]);
+    // NVRTC opens its second library by name.
+    const environment = { LD_LIBRARY_PATH: dirname(toolkit.nvrtc) };
+    const first = await execute(nvrtcShell, [toolkit.nvrtc, source, "ptx", ptx, `--gpu-architecture=compute_${number}`, ...flags], environment);
     if (first.status !== 0) return { ok: false, log: first.said, kernels: [], ptx: "" };
     const second = await execute(toolkit.ptxas, ["-v", "--warn-on-spills", `--gpu-name=sm_${number}`, ptx, "-o", cubin]);
     const log = [first.said, second.said].filter((said) => said !== "").join("\n");
@@ -74,9 +76,9 @@ export async function compileForArchitecture(text: string, { architecture, flags
   }
 }
 
-function execute(command: string, options: readonly string[]): Promise<{ readonly status: number; readonly said: string }> {
+function execute(command: string, options: readonly string[], environment: Readonly<Record<string, string>> = {}): Promise<{ readonly status: number; readonly said: string }> {
   return new Promise((resolve, reject) => {
-    execFile(command, options, { maxBuffer: 1 << 26 }, (error, output, errors) => {
+    execFile(command, options, { maxBuffer: 1 << 26, env: { ...process.env, ...environment } }, (error, output, errors) => {
       const status = error === null ? 0 : error.code;
       if (typeof status !== "number") reject(error ?? new Error(`${command} ended without a status`));
       else resolve({ status, said: `${output}${errors}`.trim() });

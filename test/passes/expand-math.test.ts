@@ -8,7 +8,7 @@ import { type Module, type Value, visitOps } from "../../ir/module.ts";
 import { type DType, tensorType } from "../../ir/type.ts";
 import { findLimits } from "../../passes/limits.ts";
 import { runPasses } from "../../passes/pipeline.ts";
-import { present } from "../run-sample.ts";
+import { present, ulpsBetween } from "../run-sample.ts";
 
 const kernels = ["fuse", "lower", "schedule"] as const;
 
@@ -35,7 +35,30 @@ describe("expand-math", () => {
   it("leaves f64, pow and other targets as they are", () => {
     assert.ok(namesAfter(moduleOf("f64", (b, x) => b.exp(x)), "cpu-x86-64-v4").has("exp"));
     assert.ok(namesAfter(moduleOf("f32", (b, x) => b.pow(x, x)), "cpu-x86-64-v4").has("pow"));
-    assert.ok(namesAfter(moduleOf("f32", (b, x) => b.exp(x)), "wgsl-base").has("exp"));
+    assert.ok(namesAfter(moduleOf("f32", (b, x) => b.erf(x)), "cuda").has("erf"));
+  });
+
+  for (const name of ["expm1", "log1p", "tanh", "erf"]) {
+    it(`leaves no ${name} of f32 and f16 in WGSL, which lacks it`, () => {
+      for (const dtype of ["f32", "f16"] as const) {
+        const names = namesAfter(moduleOf(dtype, (b, x) => present(b.op(name, [x])[0])), "wgsl-f16");
+        assert.ok(!names.has(name) && names.has("fma"), [...names].join());
+      }
+    });
+  }
+
+  it("leaves exp and log of f32 to WGSL", () => {
+    for (const name of ["exp", "log"]) assert.ok(namesAfter(moduleOf("f32", (b, x) => present(b.op(name, [x])[0])), "wgsl-base").has(name));
+  });
+
+  it("means the same in either arithmetic, but for rounding", () => {
+    const x = hostArray("f32", [20], Array.from({ length: 20 }, (_, i) => (i - 9.7) * 1.37));
+    for (const name of [...expanded, "sin", "cos"]) {
+      const module = moduleOf("f32", (b, value) => present(b.op(name, [value])[0]));
+      const after = runPasses(module, [...kernels, "expand-math"], { limits: findLimits("wgsl-base") });
+      const [results, wanted] = [after, module].map((each) => present(interpret(each, "f", [x])[0]).data);
+      wanted?.forEach((value, i) => assert.ok(ulpsBetween("f32", results?.[i] ?? NaN, value) <= 3, `${name}(${x.data[i]}) is ${results?.[i]}, not ${value}`));
+    }
   });
 
   it("leaves sin and cos of magnitudes that it does not reduce", () => {

@@ -1,11 +1,13 @@
-// Compiled by cuda-api.test.ts with a real cuda.h: every constant and prototype of native/src/cuda/driver-api.h must
-// agree with it. Enumerations count as int, handles as pointers, as the binary interface has them.
+// Compiled by cuda-api.test.ts with real headers: every constant and prototype of native/src/cuda/driver-api.h must agree
+// with cuda.h, and those of nvrtc.h there with NVIDIA's nvrtc.h. Enumerations count as int, handles as pointers, as the binary interface has them.
 
 #include <cuda.h>
+#include <nvrtc.h>
 
 #include <type_traits>
 
 #include "../../native/src/cuda/driver-api.h"
+#include "../../native/src/cuda/nvrtc.h"
 
 template <typename Type>
 struct Is {
@@ -41,3 +43,11 @@ TSDLC_CUDA_CONSTANTS(CONSTANT)
   static_assert(agree<tsdlc::cuda::name##_type, decltype(&::name)>, #name);
 TSDLC_CUDA_FUNCTIONS(FUNCTION)
 TSDLC_CUDA_LIBRARY_FUNCTIONS(FUNCTION)
+
+#define NVRTC_FUNCTION(name, result, parameters)              \
+  namespace tsdlc::cuda {                                     \
+  using name##_type = result(*) parameters;                   \
+  }                                                           \
+  static_assert(agree<tsdlc::cuda::name##_type, decltype(&::name)>, #name);
+TSDLC_NVRTC_FUNCTIONS(NVRTC_FUNCTION)
+static_assert(NVRTC_SUCCESS == 0 && NVRTC_ERROR_COMPILATION == 6);

@@ -51,10 +51,10 @@ std::vector<Place> CudaPlan::places() const {
   std::vector<Place> places;
   for (size_t leaf = 0; leaf < plan.parameterBytes.size(); leaf++) {
     const size_t bytes = plan.parameterBytes[leaf];
-    places.push_back({bytes, false, bytes <= movableBytes && !written_[leaf]});
+    places.push_back({bytes, bytes <= movableBytes && !written_[leaf]});
   }
-  for (const Plan::Result& result : plan.results) places.push_back({result.bytes, true, result.bytes <= movableBytes});
-  places.push_back({plan.arenaBytes, false, false});
+  for (const Plan::Result& result : plan.results) places.push_back({result.bytes, result.bytes <= movableBytes});
+  places.push_back({plan.arenaBytes, false});
   return places;
 }
 

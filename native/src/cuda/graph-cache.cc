@@ -15,7 +15,7 @@ constexpr uint32_t settled = 32;
 }  // namespace
 
 Graph::Graph(StreamOrder& order, Allocator& allocator, Addresses addresses)
-    : bound(std::move(addresses)), own(bound.size(), nullptr), ownBytes(bound.size(), 0), unchanged(bound.size(), 0),
+    : bound(std::move(addresses)), own(bound.size(), nullptr), ownBytes(bound.size(), 0),
       order_(order), allocator_(allocator) {}
 
 Graph::~Graph() {
@@ -26,7 +26,8 @@ Graph::~Graph() {
 }
 
 GraphCache::GraphCache(StreamOrder& order, Allocator& allocator, std::vector<Place> places)
-    : order_(order), allocator_(allocator), places_(std::move(places)), changes_(places_.size(), false) {}
+    : order_(order), allocator_(allocator), places_(std::move(places)), changes_(places_.size(), false),
+      unchanged_(places_.size(), 0), hasSettled_(places_.size(), false) {}
 
 Graph* GraphCache::find(const Addresses& addresses) {
   for (auto at = graphs_.begin(); at != graphs_.end(); ++at) {
@@ -73,17 +74,18 @@ Graph& GraphCache::keep(std::unique_ptr<Graph> graph) {
 }
 
 void GraphCache::replayed(const Addresses& addresses) {
-  Graph& graph = *graphs_.front();
-  bool isSettled = false;
+  const Graph& graph = *graphs_.front();
+  bool settles = false;
   for (size_t i = 0; i < addresses.size(); i++) {
-    if (graph.own[i] == nullptr || places_[i].isResult) continue;
-    graph.unchanged[i] = last_[i] == addresses[i] ? graph.unchanged[i] + 1 : 0;
-    if (graph.unchanged[i] < settled) continue;
+    unchanged_[i] = last_[i] == addresses[i] ? unchanged_[i] + 1 : 0;
+    // Only once: what moves again after that will always do so now and then, and capturing is dear.
+    if (graph.own[i] == nullptr || unchanged_[i] < settled || hasSettled_[i]) continue;
+    hasSettled_[i] = true;
     changes_[i] = false;
-    isSettled = true;
+    settles = true;
   }
   last_ = addresses;
-  if (!isSettled) return;
+  if (!settles) return;
   graphs_.pop_front();
   seen_.clear();
   seen_.push_front(addresses);

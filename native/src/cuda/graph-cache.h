@@ -25,7 +25,6 @@ using Addresses = std::vector<void*>;
 /// What the cache must know of each of these addresses.
 struct Place {
   size_t bytes;
-  bool isResult;
   /// It may be replaced: small, and not an argument that the run writes.
   bool movable;
 };
@@ -43,8 +42,6 @@ class Graph {
   /// Its own places, null where it is bound.
   Addresses own;
   std::vector<size_t> ownBytes;
-  /// By address: how many runs in a row had the same one where the graph has its own place.
-  std::vector<uint32_t> unchanged;
   CUgraphExec executable = nullptr;
 
  private:
@@ -72,6 +69,9 @@ class GraphCache {
   const std::vector<Place> places_;
   /// Addresses that were seen to change from one run to the next.
   std::vector<bool> changes_;
+  /// For how many replays in a row they were the same, and whether that was once taken for lasting.
+  std::vector<uint32_t> unchanged_;
+  std::vector<bool> hasSettled_;
   Addresses last_;
   /// The latest runs without a graph, newest first.
   std::list<Addresses> seen_;

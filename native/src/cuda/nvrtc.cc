@@ -1,5 +1,7 @@
 #include "nvrtc.h"
 
+#include <dlfcn.h>
+
 #include "../failure.h"
 
 namespace tsdlc::cuda {
@@ -8,6 +10,7 @@ namespace {
 
 /// nvrtc.h: nvrtcResult.
 constexpr int succeeded = 0;
+constexpr int invalidOption = 5;
 constexpr int compilationFailed = 6;
 
 /// Within a major version the name stays; 11.2 was the last to change it in 11.
@@ -19,11 +22,18 @@ std::shared_ptr<const Nvrtc> Nvrtc::open(const std::string& path) { return std::
 
 Nvrtc::Nvrtc(const std::string& path) : library_(path, names, "the CUDA compiler NVRTC") {
   const std::string opened = library_.name();
-#define TSDLC_NVRTC_FIND(function, result, parameters)                        \
-  function = reinterpret_cast<decltype(function)>(library_.find(#function));  \
+#define TSDLC_NVRTC_FIND(function, result, parameters)                       \
+  function = reinterpret_cast<decltype(function)>(library_.find(#function)); \
   if (function == nullptr) throw Failed{failed(opened + " is not NVRTC of CUDA 11.1 or later: it has no " #function)};
   TSDLC_NVRTC_FUNCTIONS(TSDLC_NVRTC_FIND)
 #undef TSDLC_NVRTC_FIND
+  // NVRTC opens a second library by its bare name, which the loader does not find beside an NVRTC that was named by its
+  // path. One of that name that is open already serves.
+  Dl_info place;
+  if (dladdr(reinterpret_cast<void*>(nvrtcVersion), &place) == 0 || place.dli_fname == nullptr) return;
+  const std::string file = place.dli_fname;
+  const size_t slash = file.rfind('/');
+  if (slash != std::string::npos) dlopen((file.substr(0, slash + 1) + "libnvrtc-builtins.so." + version()).c_str(), RTLD_NOW | RTLD_LOCAL);
 }
 
 std::string Nvrtc::version() const {
@@ -55,9 +65,8 @@ Nvrtc::Outcome Nvrtc::compile(const std::string& source, const std::string& name
   check(nvrtcGetProgramLog(program, outcome.log.data()), "reading NVRTC's log");
   // The size counts the zero byte at the end.
   if (!outcome.log.empty()) outcome.log.pop_back();
-  if (result != succeeded && result != compilationFailed) {
-    // An unknown architecture or option: the log says more than the error.
-    outcome.log += (outcome.log.empty() ? "" : "\n") + std::string(nvrtcGetErrorString(result));
+  if (result != succeeded && result != compilationFailed && result != invalidOption) {
+    throw Failed{failed("NVRTC failed: " + std::string(nvrtcGetErrorString(result)) + (outcome.log.empty() ? "" : "\n" + outcome.log))};
   }
   if (!outcome.compiled) return outcome;
 

@@ -18,10 +18,6 @@ namespace {
 /// Bits that are a NaN as f32, f64, f16 and bf16, and -1 as an integer: an element read before it is written shows.
 constexpr int poison = 0xff;
 constexpr size_t sharedAlignment = 1024;
-/// Lies above a thread's record: whoever uses all of the stack overwrites it before the record.
-constexpr uint64_t canary = 0x7364'6c63'2d65'6e64;
-
-uint64_t& canaryOf(Thread& thread) { return *reinterpret_cast<uint64_t*>(&thread + 1); }
 
 Stacks& stacksOfThisThread() {
   thread_local Stacks stacks;
@@ -91,16 +87,14 @@ void Block::begin(Index3 index) {
     thread.block = index;
     thread.blockShape = shape;
     thread.gridShape = launch_.grid;
-    canaryOf(thread) = canary;
     Progress& progress = progress_[number];
     progress.waitsIn = nullptr;
     progress.returned = false;
     progress.groups = 0;
     progress.copies.clear();
-    const size_t record = sizeof(Thread) + sizeof(canary);
     // Frames of equal depth would all be a multiple of 64 KiB apart, in the same few lines of the cache.
     const size_t shift = (number * 448) % 4096 / 64 * 64;
-    progress.fiber.prepare(stack + record, stackBytes - record - shift, &Block::enter);
+    progress.fiber.prepare(stack + sizeof(Thread), stackBytes - sizeof(Thread) - shift, &Block::enter);
   }
 }
 
@@ -143,7 +137,6 @@ void Block::wait(unsigned number, const char* place, int line) {
   Progress& own = progress_[number];
   own.waitsIn = place;
   own.line = line;
-  if (canaryOf(thread(number)) != canary) stop(number, "thread " + std::to_string(number) + " uses more than " + std::to_string(stackBytes / 1024) + " KiB of stack");
   Warp& warp = warps_[number / warpSize];
   warp.runnable &= ~(1u << number % warpSize);
   if (warp.runnable == 0) runnableWarps_ &= ~(1u << number / warpSize);
@@ -174,23 +167,24 @@ void Block::meet(const Collective& collective) {
   const unsigned number = own.number, lane = own.lane();
   Warp& warp = warps_[number / warpSize];
   const uint32_t mask = collective.mask & warp.present;
-  const auto complain = [&](const std::string& rest) {
-    stop(number, "thread " + std::to_string(number) + " comes to " + collective.name + " of line " + std::to_string(collective.line) + rest);
-  };
-  if ((mask >> lane & 1) == 0) complain(", whose mask does not name it");
+  if ((mask >> lane & 1) == 0) {
+    stop(number, "thread " + std::to_string(number) + " comes to " + collective.name + " of line " + std::to_string(collective.line) + ", whose mask does not name it");
+  }
 
+  // Lanes may be ahead of others in a meeting that those will only reach after one of their own. So another meeting that
+  // waits for this lane is no fault yet; if it never ends, the block is stuck.
   size_t at = 0;
-  while (at < warp.meetings.size() && (warp.meetings[at].collective.mask & mask) == 0) at++;
+  const auto isSame = [&](const Meeting& meeting) {
+    const Collective& other = meeting.collective;
+    return other.mask == mask && other.line == collective.line && other.act == collective.act && (meeting.arrived >> lane & 1) == 0;
+  };
+  while (at < warp.meetings.size() && !isSame(warp.meetings[at])) at++;
   if (at == warp.meetings.size()) {
     Meeting meeting{collective, 0, {}};
     meeting.collective.mask = mask;
     warp.meetings.push_back(meeting);
   }
   Meeting& meeting = warp.meetings[at];
-  const Collective& first = meeting.collective;
-  if (first.mask != mask || first.line != collective.line || first.act != collective.act) {
-    complain(first.mask != mask && first.line == collective.line ? " with another mask than others of its warp" : " while " + whoWaits());
-  }
   meeting.arrived |= 1u << lane;
   // Lanes without operands still take part: `act` is told by something that is not null.
   meeting.operands[lane] = collective.operands == nullptr ? &warp : collective.operands;
@@ -261,7 +255,7 @@ std::string Block::whoWaits() const {
   const auto placeOf = [this](unsigned number) -> std::string {
     const Progress& one = progress_[number];
     if (one.returned) return "have returned";
-    if (one.waitsIn == nullptr) return "can run";
+    if (one.waitsIn == nullptr || (warps_[number / warpSize].runnable >> number % warpSize & 1) != 0) return "can run";
     return std::string("wait at ") + one.waitsIn + " of line " + std::to_string(one.line);
   };
   for (unsigned number = 0; number < threads_;) {

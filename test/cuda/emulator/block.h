@@ -74,7 +74,6 @@ class Block final : public Machine {
 
   static void enter();
   void begin(Index3 index);
-  Thread& thread(unsigned number) { return *reinterpret_cast<Thread*>(stacks_.of(number)); }
   unsigned next();
   void wait(unsigned number, const char* place, int line);
   void release(unsigned warp, uint32_t lanes);

@@ -17,7 +17,7 @@ shift 3
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
-# One line for each kernel: its name, and the first argument of __launch_bounds__ or else the most there is.
+# One line for each kernel (made by macros, they would not be found): its name, and the first argument of __launch_bounds__ or else the most there is.
 kernels() {
   sed 's://.*$::' "$text" | tr '\n' ' ' | sed 's:__global__:\n__global__:g' | sed -nE '
     s/^__global__([^{;]*).*$/\1/
@@ -44,8 +44,9 @@ extern "C" __attribute__((visibility("default"))) const tsdlc::emulator::ImageDe
 END
 } >"$work/kernels.cc"
 
-# Contraction of a * b + c is off: kernels say fma where they mean it, and nvcc is told the same.
-${CXX:-g++} -std=c++20 -O2 -ffp-contract=off -shared -fPIC -fvisibility=hidden -fno-gnu-unique -fno-strict-aliasing -w \
+# Contraction of a * b + c is off: kernels say fma where they mean it, and nvcc is told the same. A frame must fit into
+# the stack of a thread (thread.h).
+${CXX:-g++} -std=c++20 -O2 -ffp-contract=off -shared -fPIC -fvisibility=hidden -fno-gnu-unique -fno-strict-aliasing -Werror=frame-larger-than=49152 \
   -DTSDLC_EMULATED -I "$here" -include cuda-on-cpu.h "$@" "$work/kernels.cc" -o "$work/image.so" -lm
 
 case "$architecture" in
