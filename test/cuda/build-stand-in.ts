@@ -58,6 +58,9 @@ export function compilerIdentity(): Promise<string | undefined> {
   return identity;
 }
 
+/** Not the driver's own: NVIDIA's NVRTC looks whether a library of that name is loaded, and ends the process on what it misses. */
+const driverName = "libcuda-stand-in.so";
+
 async function hashOf(...parts: readonly unknown[]): Promise<string> {
   const compiler = await compilerIdentity();
   if (compiler === undefined) throw new Error("there is no g++, which compiles CUDA for the CPU (Debian and Ubuntu: apt install g++)");
@@ -90,7 +93,7 @@ export function buildStandIn({ sanitize = false }: Build = {}): Promise<StandIn>
 
 async function build(sanitize: boolean): Promise<StandIn> {
   const sources = await sourcesIn("emulator", "stand-in", ".");
-  const folder = join(await cacheFolder("cuda-stand-in"), await hashOf(flags, here, sanitize, sources));
+  const folder = join(await cacheFolder("cuda-stand-in"), await hashOf(flags, driverName, here, sanitize, sources));
   const made: StandIn = {
     folder,
     libcuda: join(folder, "libcuda.so.1"),
@@ -141,8 +144,8 @@ async function linkAll(folder: string, paths: readonly string[], sanitize: boole
   const withoutLibraries = join(folder, "old", "version-script");
   await writeFile(withoutLibraries, "{ local: cuLibrary*; cuKernel*; };\n");
   await inTurns([
-    () => link("libcuda.so.1", driver, ...library, "-Wl,-soname,libcuda.so.1"),
-    () => link("old/libcuda.so.1", driver, ...library, "-Wl,-soname,libcuda.so.1", `-Wl,--version-script=${withoutLibraries}`),
+    () => link("libcuda.so.1", driver, ...library, `-Wl,-soname,${driverName}`),
+    () => link("old/libcuda.so.1", driver, ...library, `-Wl,-soname,${driverName}`, `-Wl,--version-script=${withoutLibraries}`),
     () => link("libnvrtc.so.13", objects(/^stand-in\/nvrtc/), ...library, "-Wl,-soname,libnvrtc.so.13"),
     () => link("driver-shell", objects(/^driver-shell/)),
     () => link("nvrtc-shell", objects(/^nvrtc-shell/)),
