@@ -45,6 +45,9 @@ export const init = model((key: Tensor<[2], "u32">) => {
 /** The most likely digit for each image; pixels are 0 (paper) to 1 (ink). */
 export const predict = model((params: Params, images: Tensor<["N", 784]>) => logits(params, images).argmax(-1));
 
+/** How likely each digit is for each image: ten numbers that sum to 1. */
+export const classify = model((params: Params, images: Tensor<["N", 784]>) => logits(params, images).softmax());
+
 /** One step of training on a batch: the next state, and the loss that the batch had before it. */
 export const step = model(
   (state: State, images: Tensor<["N", 784]>, labels: Tensor<["N"], "i32">, learningRate: Tensor<[]>) => {

