@@ -72,8 +72,9 @@ bool isPinned(const void* address, size_t bytes) {
 
 Allocation::Allocation(size_t size) : bytes(size) {
   const size_t rounded = (size + alignment - 1) / alignment * alignment;
-  // Under AddressSanitizer the red zone must start right behind the last byte.
-  const size_t total = guardBytes == 0 ? size : rounded + 2 * guardBytes;
+  // Under AddressSanitizer the red zone must start right behind the last byte, or the last word: to add to an element of
+  // less than a word, a kernel compares and swaps the word around it, as it must on a device.
+  const size_t total = guardBytes == 0 ? (size + 3) / 4 * 4 : rounded + 2 * guardBytes;
   void* block = nullptr;
   if (posix_memalign(&block, alignment, total) != 0) throw std::bad_alloc();
   block_ = static_cast<char*>(block);
