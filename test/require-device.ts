@@ -1,11 +1,11 @@
 /**
- * What must really run: TSDLC_REQUIRE is a list of cpu, webgpu and cuda-emulated. A test that finds one of them absent
- * says why, once, and is skipped; when the list names it, that fails the run.
+ * What must really run: TSDLC_REQUIRE is a list of cpu, webgpu, cuda-emulated and browser. A test that finds one of them
+ * absent says why, once, and is skipped; when the list names it, that fails the run.
  */
 
-export type Requirable = "cpu" | "webgpu" | "cuda-emulated";
+export type Requirable = "cpu" | "webgpu" | "cuda-emulated" | "browser";
 
-const names: readonly string[] = ["cpu", "webgpu", "cuda-emulated"] satisfies readonly Requirable[];
+const names: readonly string[] = ["cpu", "webgpu", "cuda-emulated", "browser"] satisfies readonly Requirable[];
 const said = new Set<string>();
 
 /** Call where a device is absent. Throws when TSDLC_REQUIRE names it, else prints the reason once. */
