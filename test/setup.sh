@@ -3,6 +3,7 @@
 # tests that lack something are then skipped with the reason, unless TSDLC_REQUIRE forbids it:
 #
 #   * a C cross compiler, which checks that kernels for ARM64 compile;
+#   * Chromium, for the tests in a browser;
 #   * a software Vulkan driver (Mesa's lavapipe, version 23 or later), on which Dawn runs WebGPU where there is no GPU.
 #     Debian 12 has 22.3, which Dawn does not take: the driver, one library, then comes from its backports into a
 #     folder of our own, beside system packages that stay as they are.
@@ -25,6 +26,15 @@ cross_compiler() {
   command -v aarch64-linux-gnu-gcc >/dev/null 2>&1 ||
     note "there is no aarch64-linux-gnu-gcc (Debian: apt-get install gcc-aarch64-linux-gnu libc6-dev-arm64-cross); the tests of ARM64 kernels will be skipped"
 }
+
+# The names that test/browser.ts looks for.
+browser() {
+  has_browser && return
+  install_packages chromium
+  has_browser || note "there is no chromium (Debian: apt-get install chromium); the tests in a browser will be skipped"
+}
+
+has_browser() { command -v chromium || command -v chromium-browser || command -v google-chrome-stable || command -v google-chrome; } >/dev/null 2>&1
 
 # test/webgpu-adapter.ts looks for lvp_icd.json in the same folder.
 lavapipe() {
@@ -71,6 +81,7 @@ unpack_driver() (
 )
 
 cross_compiler
+browser
 lavapipe
 sh "$(dirname "$0")/cuda/setup.sh"
 exit 0
