@@ -25,7 +25,7 @@ const flags = ["-std=c++20", "-O2", "-Wall", "-Wextra", "-Werror", "-fPIC", "-fv
  */
 const instrumented = [
   "-DTSDLC_SANITIZE", "-fsanitize=address,alignment", "-fno-sanitize-recover=alignment", "-fsanitize-sections=cuda_shared",
-  "-fno-omit-frame-pointer", "-Werror=frame-larger-than=196608", "-g",
+  "-fno-omit-frame-pointer", "-Werror=frame-larger-than=196608", "-g", "-O1",
 ];
 
 export interface StandIn {

@@ -13,6 +13,8 @@ import { allowances, type Finding, lint, unallowed, unneeded } from "./lint.ts";
 import { buildTimeout, needsEmulator, needsToolkit } from "./present.ts";
 import { compileForArchitecture } from "./real-compiler.ts";
 
+const architectures = ["sm_80", "sm_90a"];
+
 describe("cuda: emitted kernels and NVIDIA's compilers", function () {
   this.timeout(buildTimeout);
   before(async function () {
@@ -21,6 +23,7 @@ describe("cuda: emitted kernels and NVIDIA's compilers", function () {
   });
 
   const findings: Finding[] = [];
+  let checks = 0;
 
   async function check(cases: readonly SampleCase[], architecture: string): Promise<void> {
     const module: Module = { functions: cases.map(({ func }) => func) };
@@ -28,15 +31,16 @@ describe("cuda: emitted kernels and NVIDIA's compilers", function () {
     assert.ok(cuda);
     const outcome = await compileForArchitecture(cuda.source, { architecture });
     assert.ok(outcome.ok, outcome.log);
-    // Kernels that differ in nothing but their name are one, so there may be fewer than the programs name.
+    // Programs may share a kernel.
     const entries = new Set(cuda.programs.flatMap(({ kernels }) => kernels.map(({ entry }) => entry)));
     assert.deepEqual(outcome.kernels.map(({ name }) => name).toSorted(), [...entries].toSorted());
     const found = lint(outcome);
     findings.push(...found);
+    checks++;
     assert.deepEqual(unallowed(found, await allowances()), []);
   }
 
-  for (const architecture of ["sm_80", "sm_90a"]) {
+  for (const architecture of architectures) {
     it(`all samples for ${architecture}`, () => check(sampleCases, architecture));
   }
 
@@ -44,7 +48,9 @@ describe("cuda: emitted kernels and NVIDIA's compilers", function () {
     it(`all samples that take ${dtype} for sm_80`, () => check(standInCases(dtype), "sm_80"));
   }
 
-  it("need every exception that is made", async () => {
+  it("need every exception that is made", async function () {
+    // Where only some of the tests were asked for, nothing can be said.
+    if (checks < architectures.length + Object.keys(standIns).length) this.skip();
     assert.deepEqual(unneeded(findings, await allowances()), []);
   });
 });
