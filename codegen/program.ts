@@ -3,6 +3,7 @@
  */
 
 import { type Dim, foldDim } from "../ir/dim.ts";
+import { findGrid, itemsOf } from "../ir/grid.ts";
 import { findFunction, type Func, type Module, type Op, visitOps } from "../ir/module.ts";
 import type { MemoryPlan, PlannedBuffer, PlannedStep } from "../ir/plan.ts";
 import { storedBuffers } from "../ir/rewrite.ts";
@@ -57,7 +58,7 @@ function writeKernel(func: Func, summary: string): KernelSpec {
   const grid = findGrid(func);
   return {
     entry: func.name,
-    grid: writeFormula(itemsOf(func, grid)),
+    grid: writeFormula(itemsOf(func)),
     ...blocksOf(func, grid),
     work: writeFormula((grid.attrs["work"] as Dim | undefined) ?? 1),
     sources: sourcesOf(func),
@@ -70,20 +71,6 @@ function blocksOf(func: Func, { attrs: { threads } }: Op): Pick<KernelSpec, "thr
   if (typeof threads !== "number") return {};
   const stored = storedBuffers(func);
   return { threads, inputs: func.body.parameters.filter((parameter) => !stored.has(parameter)).length };
-}
-
-function itemsOf(func: Func, grid: Op): Dim {
-  const [, stop] = grid.operands;
-  const items = func.body.ops.find((op) => op.results[0] === stop);
-  if (items?.name === "dim") return items.attrs["size"] as Dim;
-  if (items?.name === "constant") return Number(items.attrs["value"]);
-  throw new Error(`the grid of @${func.name} must have a size that is known before a launch`);
-}
-
-function findGrid(func: Func): Op {
-  const [grid, ...others] = func.body.ops.filter((op) => op.name === "for" && op.attrs["kind"] === "grid");
-  if (grid === undefined || others.length > 0) throw new Error(`@${func.name} must have one grid, it has ${others.length + (grid === undefined ? 0 : 1)}`);
-  return grid;
 }
 
 /** The distinct source lines of a kernel, the innermost frame of each op. */

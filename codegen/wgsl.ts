@@ -51,7 +51,7 @@ function elementOf(buffer: string, memory: BufferType, offset: string): string {
 
 /** What threads add to at once: there are atomics of words alone. */
 function atomicName({ dtype }: BufferType): "i32" | "u32" {
-  if (dtype === "bool" || dtype === "f16") throw new Error(`WGSL has no atomic addition of ${dtype}`);
+  if (dtype === "bool") throw new Error("WGSL has no atomic addition of bool");
   return dtype === "i32" || dtype === "i8" ? "i32" : "u32";
 }
 
@@ -83,6 +83,8 @@ export const wgslTarget: Target = {
   atomicAdd: (buffer, memory, offset, value, use) => {
     const place = elementOf(buffer, memory, offset);
     if (memory.dtype === "i32" || memory.dtype === "u32") return [`atomicAdd(&${place}, ${value});`];
+    // Kernels for it have one thread (the limits say so), as there are atomics of words alone.
+    if (memory.dtype === "f16") return [`${place} = ${roundedSum("f16", place, value, use)};`];
     // There are no atomic floats: the sum takes the place of what it was made of, until nobody came between.
     const { element, word } = { element: wgslTypeName(memory.dtype, use), word: atomicName(memory) };
     const sum = roundedSum(memory.dtype, `bitcast<${element}>(before)`, value, use);
@@ -118,7 +120,7 @@ export const wgslTarget: Target = {
   kernel: ({ name, parameters, dims, comment, shared, threads, body }, use) => [
     ...comment.map((line) => `// ${line}`),
     ...parameters.map(({ name: parameter, type, isWritten, isAtomic }, binding) =>
-      `@group(0) @binding(${binding}) var<storage, ${isWritten ? "read_write" : "read"}> ${name}_${parameter}: array<${isAtomic ? `atomic<${atomicName(type)}>` : memoryName(type, use)}>;`),
+      `@group(0) @binding(${binding}) var<storage, ${isWritten ? "read_write" : "read"}> ${name}_${parameter}: array<${isAtomic && type.dtype !== "f16" ? `atomic<${atomicName(type)}>` : memoryName(type, use)}>;`),
     ...(dims.length === 0 ? [] : [
       `struct ${name}_Dims { ${dims.map((dim) => `${dim}: u32`).join(", ")} }`,
       `@group(0) @binding(${parameters.length}) var<uniform> ${name}_dims: ${name}_Dims;`,

@@ -139,6 +139,14 @@ Examples:
     print(text);
   });
 
+program
+  .command("devices")
+  .description("list the devices of this machine, and why those that are missing are missing")
+  .action(async () => {
+    const { listDevices } = await import("./devices.ts");
+    print(await listDevices());
+  });
+
 interface BuildFlags {
   readonly out?: string;
   readonly target: string;

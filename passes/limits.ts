@@ -19,6 +19,8 @@ export interface Limits {
   readonly threads: number;
   /** Bytes that the threads of a block may share. */
   readonly sharedBytes: number;
+  /** What the threads of a launch may add to at once. */
+  readonly atomics: readonly DType[];
   /** Whether warps multiply small matrices (ir/ops/matrix.ts). */
   readonly hasMatrixUnits: boolean;
   /** Bytes of scratch memory that one grid item may have for one value. */
@@ -35,7 +37,7 @@ export interface Limits {
   readonly flags: readonly string[];
 }
 
-const cpu = { target: "cpu", threads: 0, sharedBytes: 0, hasMatrixUnits: false, scratchBytes: 32 * 1024, buffers: 64, dtypes } as const;
+const cpu = { target: "cpu", threads: 0, sharedBytes: 0, atomics: [], hasMatrixUnits: false, scratchBytes: 32 * 1024, buffers: 64, dtypes } as const;
 
 /**
  * Integers wrap; a product and a sum are never joined behind our back (-ffp-contract=off), so that fused multiply-add
@@ -79,6 +81,8 @@ export const wgslBase: Limits = {
   vectorRegisters: 0,
   threads: 256,
   sharedBytes: 16 * 1024,
+  // Of words: i8 and u8 are held in them, f16 is not.
+  atomics: ["f32", "i32", "u32", "i8", "u8"],
   hasMatrixUnits: false,
   scratchBytes: 0,
   buffers: 8,
@@ -108,6 +112,7 @@ export const cuda: Limits = {
   vectorRegisters: 0,
   threads: 256,
   sharedBytes: 48 * 1024,
+  atomics: dtypes,
   hasMatrixUnits: true,
   scratchBytes: 0,
   buffers: 64,

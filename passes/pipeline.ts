@@ -18,6 +18,7 @@ import { fitDTypes } from "./fit-dtypes.ts";
 import { fuse } from "./fuse.ts";
 import { hoist } from "./hoist.ts";
 import { lower } from "./lower.ts";
+import { mergeLaunches } from "./merge-launches.ts";
 import { placeBarriers } from "./place-barriers.ts";
 import type { Pass, PassContext } from "./pass.ts";
 import { setPrecision } from "./set-precision.ts";
@@ -27,7 +28,7 @@ import { transform } from "./transform.ts";
 
 export const passes = {
   transform, simplify, cse, dce, "set-precision": setPrecision, "fit-dtypes": fitDTypes, "expand-loops": expandLoops, fuse, lower, schedule,
-  "expand-math": expandMath, hoist, "place-barriers": placeBarriers,
+  "expand-math": expandMath, hoist, "place-barriers": placeBarriers, "merge-launches": mergeLaunches,
 } satisfies Readonly<Record<string, Pass>>;
 
 export type PassName = keyof typeof passes;
@@ -42,7 +43,7 @@ export const tensorPipeline: readonly PassName[] = ["transform", "simplify", "cs
 export const fusionPipeline: readonly PassName[] = ["fit-dtypes", "expand-loops", "fuse", "lower"];
 
 /** From there to kernels of one tier. */
-export const tierPipeline: readonly PassName[] = ["schedule", "expand-math", "simplify", "hoist", "cse", "dce", "place-barriers"];
+export const tierPipeline: readonly PassName[] = ["schedule", "expand-math", "simplify", "hoist", "cse", "dce", "place-barriers", "merge-launches"];
 
 export const kernelPipeline: readonly PassName[] = [...fusionPipeline, ...tierPipeline];
 
@@ -63,6 +64,7 @@ export const orderings: readonly Ordering[] = [
   { before: "expand-math", after: "hoist", because: "the constants of formulas leave the loops, where cse finds those that formulas share" },
   { before: "transform", after: "set-precision", because: "the contractions of a derivative are its entry's only once they are ops of it" },
   { before: "set-precision", after: "lower", because: "a kernel says what it may round" },
+  { before: "place-barriers", after: "merge-launches", because: "kernels without barriers are those that may be merged" },
   { before: "dce", after: "place-barriers", because: "what nobody loads is not worth waiting for" },
   { before: "hoist", after: "place-barriers", because: "a load that leaves a phase must leave it before barriers say what came first" },
   { before: "cse", after: "dce", because: "cse and simplify leave what they replaced without uses, and dce takes it away" },

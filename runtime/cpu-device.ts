@@ -44,6 +44,7 @@ class CpuDevice extends AddonMemory implements Device {
   readonly name = "cpu";
   readonly kind = "cpu";
   readonly alignment = 64;
+  readonly facts: Device["facts"];
   readonly features: ReadonlySet<string>;
   readonly #native: NativeDevice;
 
@@ -51,6 +52,7 @@ class CpuDevice extends AddonMemory implements Device {
     super(native);
     this.#native = native;
     this.features = features;
+    this.facts = [["threads", String(native.threads)]];
   }
 
   async load({ code: { path: code }, constants }: ProgramSource): Promise<DeviceModule> {

@@ -52,6 +52,7 @@ export class CudaDevice extends AddonMemory implements Device {
   /** The architectures whose code it runs: "sm_90", "sm_90a", "compute_80". */
   readonly features: ReadonlySet<string>;
   readonly properties: CudaProperties;
+  readonly facts: Device["facts"];
   readonly #native: NativeCudaDevice;
 
   constructor(ordinal: number, native: NativeCudaDevice) {
@@ -59,6 +60,7 @@ export class CudaDevice extends AddonMemory implements Device {
     this.#native = native;
     this.name = `cuda:${ordinal}`;
     this.properties = native.properties;
+    this.facts = factsOf(native.properties);
     this.features = new Set(architecturesOf(native.properties));
   }
 
@@ -144,4 +146,16 @@ function architecturesOf({ major, minor }: CudaProperties): readonly string[] {
   // Code for one kind of GPU alone exists since Hopper.
   const exact = major >= 9 ? [`sm_${own}a`] : [];
   return [...older, ...exact, ...ptxArchitectures.filter((architecture) => architecture <= own).map((architecture) => `compute_${architecture}`)];
+}
+
+function factsOf({ name, major, minor, multiprocessors, threadsPerBlock, sharedBytesPerBlock, memoryBytes, driverVersion }: CudaProperties): Device["facts"] {
+  return [
+    ["name", name],
+    ["compute capability", `${major}.${minor}`],
+    ["memory", `${memoryBytes} bytes`],
+    ["multiprocessors", String(multiprocessors)],
+    ["threads of a block", String(threadsPerBlock)],
+    ["shared memory of a block", `${sharedBytesPerBlock} bytes`],
+    ["driver", `CUDA ${driverVersion}`],
+  ];
 }

@@ -33,6 +33,8 @@ export interface Device {
   readonly kind: "cpu" | "cuda" | "webgpu";
   /** What `Tier.requires` may ask for: "avx2", "avx512f", "neon"; architectures of CUDA. */
   readonly features: ReadonlySet<string>;
+  /** What people want to know of it, `tsdlc devices` prints: name, memory, limits. */
+  readonly facts: readonly (readonly [what: string, value: string])[];
   /** Offsets of temporaries in an arena are multiples of this many bytes. */
   readonly alignment: number;
   /** A buffer that holds a copy of elements as the host lays them out (dtype.ts). Throws OutOfMemoryError. */

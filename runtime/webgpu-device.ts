@@ -104,6 +104,7 @@ export class WebGpuDevice implements Device {
   readonly features: ReadonlySet<string>;
   /** The adapter, as it calls itself. */
   readonly description: string;
+  readonly facts: Device["facts"];
   readonly #device: GPUDevice;
   readonly #faults: Faults;
   readonly #memory: WebGpuMemory;
@@ -114,6 +115,15 @@ export class WebGpuDevice implements Device {
     this.#device = device;
     this.#keepSource = keepSource;
     this.description = description;
+    const { maxBufferSize, maxStorageBufferBindingSize, maxComputeWorkgroupStorageSize, maxComputeInvocationsPerWorkgroup, maxStorageBuffersPerShaderStage } = device.limits;
+    this.facts = [
+      ["name", description],
+      ["largest buffer", `${maxBufferSize} bytes`],
+      ["largest binding", `${maxStorageBufferBindingSize} bytes`],
+      ["buffers of a kernel", String(maxStorageBuffersPerShaderStage)],
+      ["threads of a block", String(maxComputeInvocationsPerWorkgroup)],
+      ["shared memory of a block", `${maxComputeWorkgroupStorageSize} bytes`],
+    ];
     this.features = new Set(optionalFeatures.filter((feature) => device.features.has(feature)));
     this.#faults = new Faults(device, description);
     this.#memory = new WebGpuMemory(device, this.#faults, description, cacheBytes);

@@ -1,11 +1,12 @@
 /**
- * What must really run: TSDLC_REQUIRE is a list of cpu, webgpu, cuda-emulated and browser. A test that finds one of them
- * absent says why, once, and is skipped; when the list names it, that fails the run.
+ * What must really run: TSDLC_REQUIRE is a list of cpu, webgpu, browser, cuda-emulated (kernels on the CPU, by g++) and
+ * cuda-compiler (NVIDIA's own). A test that finds one of them absent says why, once, and is skipped; when the list names
+ * it, that fails the run.
  */
 
-export type Requirable = "cpu" | "webgpu" | "cuda-emulated" | "browser";
+export type Requirable = "cpu" | "webgpu" | "browser" | "cuda-emulated" | "cuda-compiler";
 
-const names: readonly string[] = ["cpu", "webgpu", "cuda-emulated", "browser"] satisfies readonly Requirable[];
+const names: readonly string[] = ["cpu", "webgpu", "browser", "cuda-emulated", "cuda-compiler"] satisfies readonly Requirable[];
 const said = new Set<string>();
 
 /** Call where a device is absent. Throws when TSDLC_REQUIRE names it, else prints the reason once. */

@@ -91,7 +91,7 @@ class DeviceObject : public Napi::ObjectWrap<Self> {
 
   /// memory(): [live, peak, cached] in bytes
   Napi::Value memory(const Napi::CallbackInfo& info) {
-    const Allocator::Use use = machine_->allocator->use();
+    const Allocator::Use use = machine_->use();
     Napi::Array counts = Napi::Array::New(info.Env(), 3);
     counts.Set(0u, static_cast<double>(use.live));
     counts.Set(1u, static_cast<double>(use.peak));

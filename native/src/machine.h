@@ -40,6 +40,8 @@ class Machine {
   virtual void read(std::shared_ptr<Storage> storage, void* into, std::unique_ptr<Completion> completion) = 0;
   /// The same, blocking; why there is nothing to read, or null.
   virtual FailureReference readNow(const std::shared_ptr<Storage>& storage, void* into) = 0;
+  /// What `allocator` has given out, and all that is kept for later.
+  virtual Allocator::Use use() const { return allocator->use(); }
   /// Gives unused memory back to the system.
   virtual void trim() { allocator->trim(0); }
   /// Ends all threads; what is queued is abandoned.

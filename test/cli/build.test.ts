@@ -35,6 +35,23 @@ describe("tsdlc build", function () {
       assert.ok(types.includes("/**\n * x w + b.\n *\n * Rows of x are samples.\n */\nexport declare function predict(p: Argument<Params>, x: Argument<Tensor<[N: number, 4]>>): Tensor<[N: number, 3]>;"), types);
     }));
 
+  it("carries for WebGPU the tiers that the models have a use for", () =>
+    withFolder(template, (folder) => {
+      const kernelsOf = (source: string): { files: readonly string[]; numbers: readonly string[] } => {
+        writeFileSync(join(folder, "scale.ts"), `import { model, type Tensor } from "tsdlc";\n\nexport const scale = model(${source});\n`);
+        succeed(["build", "scale.ts", "--out", "dist", "--target", "cuda,wgsl"], folder);
+        const files = listFiles(join(folder, "dist/kernels"));
+        const programs = files.filter((file) => file.endsWith(".json")).map((file) => readFileSync(join(folder, "dist/kernels", file), "utf8")).join("");
+        return { files: files.filter((file) => !file.endsWith(".json")), numbers: programs.match(/"kind":"number","dtype":"\w+"/g) ?? [] };
+      };
+      assert.deepEqual(kernelsOf('(x: Tensor<["N"]>, factor: number) => x.mul(factor / 2)'), {
+        files: ["cuda.cu", "wgsl-base.wgsl"],
+        numbers: ['"kind":"number","dtype":"f64"', '"kind":"number","dtype":"f32"'],
+      });
+      assert.deepEqual(kernelsOf('(x: Tensor<["N"], "f16">) => x.mul(2)').files, ["cuda.cu", "wgsl-f16.wgsl"]);
+      assert.match(readFileSync(join(folder, "dist/kernels/wgsl-f16.wgsl"), "utf8"), /^enable f16;/);
+    }));
+
   it("gives types that both TypeScript compilers accept, and results that are right", () =>
     withFolder(template, (folder) => {
       succeed(["build", "model.ts", "--out", "dist"], folder);

@@ -58,7 +58,7 @@ func @literal(%x: i32[7]) {
 `);
 
 describe("WGSL", function () {
-  this.timeout(60_000);
+  this.timeout(240_000);
   // Dawn goes with the object that made it, whatever else still refers to its devices.
   const gpu = create(["backend=null"]);
   let device: GPUDevice;

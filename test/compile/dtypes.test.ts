@@ -15,7 +15,7 @@ for (const machine of await testMachines()) {
   const { onlyFor } = limits;
   const dtypes = (Object.keys(standIns) as (keyof typeof standIns)[]).filter((dtype: DType) => (onlyFor === undefined ? limits.dtypes.includes(dtype) : dtype === onlyFor));
 
-  describe(`dtypes on ${machine.tier}`, function () {
+  describe(`dtypes on ${machine.title}`, function () {
     this.timeout(240_000);
     before(async function () {
       if (!(await machine.open())) this.skip();

@@ -103,7 +103,7 @@ for (const tier of await runnableTiers()) {
 }
 
 for (const machine of (await testMachines()).filter(({ tier }) => tier === "wgsl-base")) {
-  describe(`math functions on ${machine.tier}`, function () {
+  describe(`math functions on ${machine.title}`, function () {
     this.timeout(60_000);
     let run: RunCompiled;
     before(async function () {

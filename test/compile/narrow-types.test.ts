@@ -74,7 +74,7 @@ func @scale(%x: f32[N], %lr: f64[], %count: f64[]) {
 for (const machine of await testMachines()) {
   const limits = findLimits(machine.tier);
 
-  describe(`narrow types on ${machine.tier}`, function () {
+  describe(`narrow types on ${machine.title}`, function () {
     this.timeout(120_000);
     before(async function () {
       if (!(await machine.open())) this.skip();

@@ -15,7 +15,7 @@ for (const machine of await testMachines()) {
   // The table has no f16, for whose sake the tier of f16 differs from the base.
   if (limits.onlyFor !== undefined) continue;
 
-  describe(`compiled ops on ${tier}`, function () {
+  describe(`compiled ops on ${machine.title}`, function () {
     this.timeout(240_000);
     const cases = sampleCases.filter((entry) => hasOnly(entry, limits.dtypes));
     let run: RunCompiled;

@@ -5,7 +5,7 @@
  */
 
 import assert from "node:assert/strict";
-import { printDim } from "../../ir/dim.ts";
+import { namedDim, printDim } from "../../ir/dim.ts";
 import { interpret } from "../../ir/interpret.ts";
 import type { Func } from "../../ir/module.ts";
 import type { OpRecord, Sample } from "../../ir/op.ts";
@@ -30,27 +30,25 @@ export interface Tolerance {
 const records = Object.entries(opTable).map(([key, record]) => [textName(key), record as OpRecord] as const);
 
 export const sampleCases: readonly SampleCase[] = records.flatMap(([op, record]) =>
-  (record.samples ?? []).flatMap((sample, position): readonly SampleCase[] => {
-    const name = `${op}_${position}`;
-    const sizes = sizesOfSample(sample);
-    const symbolic: SampleCase = { op, sample, sizes, func: { ...functionOf(op, sample), name } };
-    const literal = sizes
-      .filter((size) => Object.keys(size).length > 0 && !Object.values(size).includes(0))
-      .map((size, i): SampleCase => ({ op, sample, sizes: [size], func: { ...functionOf(op, withSizes(sample, size)), name: `${name}_literal_${i}` } }));
-    // A size that no operand has cannot be told by a call.
-    const isSolvable = namesOf(sample).every((dim) => sample.operands.some(({ shape }) => shape.some((axis) => printDim(axis) === dim)));
-    return isSolvable ? [symbolic, ...literal] : literal;
-  }));
+  (record.samples ?? []).flatMap((sample, position) => casesOf(`${op}_${position}`, op, sample, sizesOfSample(sample))));
 
-function namesOf(sample: Sample): readonly string[] {
-  return Object.keys(sizesOfSample(sample)[0] ?? {});
+/** One function of named sizes, where a call tells them, and one for each of the sizes that is not empty. */
+function casesOf(name: string, op: string, sample: Sample, sizes: readonly Sizes[]): readonly SampleCase[] {
+  const symbolic: SampleCase = { op, sample, sizes, func: { ...functionOf(op, sample), name } };
+  const literal = sizes
+    .filter((size) => Object.keys(size).length > 0 && !Object.values(size).includes(0))
+    .map((size, i): SampleCase => ({ op, sample, sizes: [size], func: { ...functionOf(op, withSizes(sample, size)), name: `${name}_literal_${i}` } }));
+  // A size that no operand has cannot be told by a call.
+  const names = Object.keys(sizesOfSample(sample)[0] ?? {});
+  const isSolvable = names.every((dim) => sample.operands.some(({ shape }) => shape.some((axis) => printDim(axis) === dim)));
+  return isSolvable ? [symbolic, ...literal] : literal;
 }
 
 /** Dtypes that no sample has, and the one that each stands in for. */
 export const standIns = { f16: "f32", bf16: "f32", i8: "i32", i64: "i32", u8: "u32" } as const satisfies Partial<Record<DType, DType>>;
 
-/** Several vectors of the widest tier and a rest. */
-const standInSizes: Sizes = { N: 37 };
+/** Several vectors of the widest tier and a rest; one; none. */
+const standInSizes: readonly Sizes[] = [{ N: 37 }, { N: 1 }, { N: 0 }];
 
 export function standInCases(dtype: keyof typeof standIns): readonly SampleCase[] {
   return [...records.flatMap(([op, record]) => inOtherDType(op, record, standIns[dtype], dtype)), ...castsOf(dtype)];
@@ -60,21 +58,21 @@ export function standInCases(dtype: keyof typeof standIns): readonly SampleCase[
 function inOtherDType(op: string, record: OpRecord, replaced: DType, dtype: DType): readonly SampleCase[] {
   return (record.samples ?? []).flatMap((original, position): readonly SampleCase[] => {
     if (!original.operands.some((operand) => operand.dtype === replaced) || JSON.stringify(original.attrs ?? {}).includes("dtype")) return [];
-    const sized = withSizes(original, standInSizes);
-    const operands = sized.operands.map((operand) => (operand.dtype === replaced ? tensorType(dtype, operand.shape) : operand));
-    return caseOf(`${op}_${dtype}_${position}`, op, { ...sized, operands });
+    const operands = original.operands.map((operand) => (operand.dtype === replaced ? tensorType(dtype, operand.shape) : operand));
+    return takenCases(`${op}_${dtype}_${position}`, op, { ...original, operands });
   });
 }
 
 function castsOf(dtype: DType): readonly SampleCase[] {
   return dtypes.filter((other) => other !== dtype).flatMap((other) =>
     [[dtype, other], [other, dtype]].flatMap(([from = dtype, to = dtype]) =>
-      caseOf(`cast_${from}_${to}`, "cast", { operands: [tensorType(from, [37])], attrs: { dtype: to }, range: from.startsWith("u") || from === "bool" ? [0, 1] : [-9, 9] })));
+      takenCases(`cast_${from}_${to}`, "cast", { operands: [tensorType(from, [namedDim("N")])], attrs: { dtype: to }, range: from.startsWith("u") || from === "bool" ? [0, 1] : [-9, 9] })));
 }
 
-function caseOf(name: string, op: string, sample: Sample): readonly SampleCase[] {
+function takenCases(name: string, op: string, sample: Sample): readonly SampleCase[] {
   try {
-    return [{ op, sample, sizes: [standInSizes], func: { ...functionOf(op, sample), name } }];
+    const isSized = Object.keys(sizesOfSample(sample)[0] ?? {}).length > 0;
+    return casesOf(name, op, sample, isSized ? standInSizes : [{}]);
   } catch (error) {
     // Not every op takes every dtype.
     if (error instanceof Error && error.name === "IrError") return [];

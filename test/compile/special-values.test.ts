@@ -48,7 +48,7 @@ for (const machine of await testMachines()) {
   const limits = findLimits(machine.tier);
   const dtypes = (["f32", "f16"] as const).filter((dtype) => (limits.onlyFor === undefined ? limits.dtypes.includes(dtype) : dtype === limits.onlyFor));
 
-  describe(`special values on ${machine.tier}`, function () {
+  describe(`special values on ${machine.title}`, function () {
     this.timeout(120_000);
     before(async function () {
       if (!(await machine.open())) this.skip();

@@ -9,7 +9,7 @@
 import { execFile } from "node:child_process";
 import { createHash, randomUUID } from "node:crypto";
 import { existsSync } from "node:fs";
-import { mkdir, readFile, readdir, rename, rm, writeFile } from "node:fs/promises";
+import { copyFile, mkdir, readFile, readdir, rename, rm, writeFile } from "node:fs/promises";
 import { availableParallelism, tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
@@ -19,8 +19,14 @@ const execute = promisify(execFile);
 
 const here = import.meta.dirname;
 const flags = ["-std=c++20", "-O2", "-Wall", "-Wextra", "-Werror", "-fPIC", "-fvisibility=hidden"];
-/** Images are instrumented, with red zones between shared variables too, which are a section of their own. */
-const instrumented = ["-DTSDLC_SANITIZE", "-fsanitize=address", "-fsanitize-sections=cuda_shared", "-fno-omit-frame-pointer", "-Werror=frame-larger-than=196608", "-g"];
+/**
+ * Images are instrumented: red zones, between shared variables too, which are a section of their own, and the alignment
+ * of vectors, which the host's processor does not mind.
+ */
+const instrumented = [
+  "-DTSDLC_SANITIZE", "-fsanitize=address,alignment", "-fno-sanitize-recover=alignment", "-fsanitize-sections=cuda_shared",
+  "-fno-omit-frame-pointer", "-Werror=frame-larger-than=196608", "-g", "-O1",
+];
 
 export interface StandIn {
   readonly folder: string;
@@ -51,6 +57,9 @@ export function compilerIdentity(): Promise<string | undefined> {
   identity ??= execute("g++", ["--version"]).then(({ stdout }) => stdout.split("\n")[0], () => undefined);
   return identity;
 }
+
+/** Not the driver's own: NVIDIA's NVRTC looks whether a library of that name is loaded, and ends the process on what it misses. */
+const driverName = "libcuda-stand-in.so";
 
 async function hashOf(...parts: readonly unknown[]): Promise<string> {
   const compiler = await compilerIdentity();
@@ -84,10 +93,7 @@ export function buildStandIn({ sanitize = false }: Build = {}): Promise<StandIn>
 
 async function build(sanitize: boolean): Promise<StandIn> {
   const sources = await sourcesIn("emulator", "stand-in", ".");
-  // Only images need instrumentation; what loads them needs AddressSanitizer's runtime, and to tell it of fibers.
-  const all = sanitize ? [...flags, "-DTSDLC_SANITIZE"] : flags;
-  const link = sanitize ? ["-fsanitize=address"] : [];
-  const folder = join(await cacheFolder("cuda-stand-in"), await hashOf(all, sources));
+  const folder = join(await cacheFolder("cuda-stand-in"), await hashOf(flags, driverName, here, sanitize, sources));
   const made: StandIn = {
     folder,
     libcuda: join(folder, "libcuda.so.1"),
@@ -97,28 +103,14 @@ async function build(sanitize: boolean): Promise<StandIn> {
     nvrtcShell: join(folder, "nvrtc-shell"),
   };
   if (existsSync(folder)) return made;
-
+  // Only images are instrumented. What loads them needs AddressSanitizer's runtime, and to tell it of fibers: most objects
+  // are those of the plain build.
+  const plain = sanitize ? (await buildStandIn()).folder : undefined;
   const aside = `${folder}.${randomUUID()}`;
-  await mkdir(aside);
+  await mkdir(join(aside, "old"), { recursive: true });
   try {
-    const libraries = sources.map(([path]) => path).filter((path) => path.endsWith(".cc") && path.includes("/"));
-    const object = (path: string): string => join(aside, `${path.replaceAll("/", "-")}.o`);
-    await inTurns(libraries.map((path) => () => gxx([...all, "-c", join(here, path), "-o", object(path), `-DEMULATOR_FOLDER="${join(here, "emulator")}"`])));
-    const forNvrtc = (path: string): boolean => path.startsWith("stand-in/nvrtc");
-    const driver = libraries.filter((path) => !forNvrtc(path)).map(object);
-    const linkDriver = (output: string, ...more: readonly string[]): Promise<void> =>
-      gxx([...link, "-shared", "-Wl,-soname,libcuda.so.1", ...driver, ...more, "-o", join(aside, output), "-ldl", "-lpthread"]);
-    const old = join(aside, "old", "version-script");
-    await mkdir(join(aside, "old"));
-    await writeFile(old, "{ local: cuLibrary*; cuKernel*; };\n");
-    await inTurns([
-      () => linkDriver("libcuda.so.1"),
-      () => linkDriver("old/libcuda.so.1", `-Wl,--version-script=${old}`),
-      () => gxx([...link, "-shared", "-Wl,-soname,libnvrtc.so.13", ...libraries.filter(forNvrtc).map(object), "-o", join(aside, "libnvrtc.so.13")]),
-      () => gxx([...all, ...link, join(here, "driver-shell.cc"), "-o", join(aside, "driver-shell"), "-ldl"]),
-      () => gxx([...all, ...link, join(here, "nvrtc-shell.cc"), "-o", join(aside, "nvrtc-shell"), "-ldl"]),
-    ]);
-    await Promise.all(libraries.map((path) => rm(object(path))));
+    await compileObjects(aside, sources, plain);
+    await linkAll(aside, sources.map(([path]) => path), sanitize);
     // Another process may have been faster: then its folder is as good.
     await rename(aside, folder).catch((error: unknown) => {
       if (!existsSync(folder)) throw error;
@@ -127,6 +119,37 @@ async function build(sanitize: boolean): Promise<StandIn> {
     await rm(aside, { recursive: true, force: true });
   }
   return made;
+}
+
+function objectIn(folder: string, path: string): string {
+  return join(folder, `${path.replaceAll("/", "-")}.o`);
+}
+
+async function compileObjects(folder: string, sources: readonly (readonly [path: string, text: string])[], plain: string | undefined): Promise<void> {
+  const own = sources.filter(([path]) => path.endsWith(".cc"));
+  await inTurns(own.map(([path, text]) => async () => {
+    if (plain !== undefined && !/TSDLC_SANITIZE|stackBytes/.test(text)) return copyFile(objectIn(plain, path), objectIn(folder, path));
+    const definitions = [`-DEMULATOR_FOLDER="${join(here, "emulator")}"`, ...(plain === undefined ? [] : ["-DTSDLC_SANITIZE"])];
+    return gxx([...flags, ...definitions, "-c", join(here, path), "-o", objectIn(folder, path)]);
+  }));
+}
+
+async function linkAll(folder: string, paths: readonly string[], sanitize: boolean): Promise<void> {
+  const objects = (wanted: RegExp): readonly string[] => paths.filter((path) => path.endsWith(".cc") && wanted.test(path)).map((path) => objectIn(folder, path));
+  const link = (output: string, from: readonly string[], ...more: readonly string[]): Promise<void> =>
+    gxx([...(sanitize ? ["-fsanitize=address"] : []), ...from, ...more, "-o", join(folder, output), "-ldl", "-lpthread"]);
+  // Threads of streams run until the process ends, so the library must stay.
+  const library = ["-shared", "-Wl,-z,nodelete"];
+  const driver = objects(/^(emulator|stand-in\/(?!nvrtc))/);
+  const withoutLibraries = join(folder, "old", "version-script");
+  await writeFile(withoutLibraries, "{ local: cuLibrary*; cuKernel*; };\n");
+  await inTurns([
+    () => link("libcuda.so.1", driver, ...library, `-Wl,-soname,${driverName}`),
+    () => link("old/libcuda.so.1", driver, ...library, `-Wl,-soname,${driverName}`, `-Wl,--version-script=${withoutLibraries}`),
+    () => link("libnvrtc.so.13", objects(/^stand-in\/nvrtc/), ...library, "-Wl,-soname,libnvrtc.so.13"),
+    () => link("driver-shell", objects(/^driver-shell/)),
+    () => link("nvrtc-shell", objects(/^nvrtc-shell/)),
+  ]);
 }
 
 async function gxx(commands: readonly string[]): Promise<void> {

@@ -4,7 +4,7 @@
 //   driver-shell libcuda.so.1 <script
 //
 // Each line prints the CUresult and what the call gave. Handles have names that the script chooses; a buffer's contents
-// are files. "-" is the default stream.
+// are files. "-" is the default stream. A call whose operand is missing, because an earlier call failed, prints -1.
 
 #include <dlfcn.h>
 #include <stdio.h>
@@ -49,15 +49,23 @@ std::map<std::string, std::vector<char>> hostMemory;
 std::map<std::string, void*> pinned;
 int called = 0;
 
+/// A call that cannot be made, because the one that would have made its operand failed.
+struct NotCalled {
+  std::string missing;
+};
+
 template <typename Handle>
 Handle handle(const std::string& name) {
   if (name == "-") return nullptr;
   const auto found = handles.find(name);
-  if (found == handles.end()) {
-    fprintf(stderr, "driver-shell: nothing is named \"%s\"\n", name.c_str());
-    exit(2);
-  }
+  if (found == handles.end()) throw NotCalled{name};
   return static_cast<Handle>(found->second);
+}
+
+const Buffer& buffer(const std::string& name) {
+  const auto found = buffers.find(name);
+  if (found == buffers.end()) throw NotCalled{name};
+  return found->second;
 }
 
 template <typename Handle>
@@ -91,7 +99,7 @@ void append(const std::string& word, std::vector<uint64_t>& values) {
     memcpy(&value, &real, sizeof real);
   } else {
     const size_t plus = word.find('+');
-    value = buffers.at(word.substr(0, plus)).address + (plus == std::string::npos ? 0 : number(word.substr(plus + 1)));
+    value = buffer(word.substr(0, plus)).address + (plus == std::string::npos ? 0 : number(word.substr(plus + 1)));
   }
   values.push_back(value);
 }
@@ -192,7 +200,7 @@ const std::map<std::string, Command>& commands() {
        }},
       {"free",
        [](const Words& w, std::ostream&) {
-         const CUdeviceptr address = buffers.at(w[1]).address;
+         const CUdeviceptr address = buffer(w[1]).address;
          return w.size() > 2 ? call("cuMemFreeAsync", address, handle<CUstream>(w[2])) : call("cuMemFree_v2", address);
        }},
       {"memory",
@@ -206,25 +214,25 @@ const std::map<std::string, Command>& commands() {
       {"write",
        [](const Words& w, std::ostream&) {
          const std::vector<char>& bytes = hostMemory[w[1] + " from " + w[2]] = fileBytes(w[2]);
-         return call("cuMemcpyHtoDAsync_v2", buffers.at(w[1]).address, static_cast<const void*>(bytes.data()), bytes.size(), handle<CUstream>(w[3]));
+         return call("cuMemcpyHtoDAsync_v2", buffer(w[1]).address, static_cast<const void*>(bytes.data()), bytes.size(), handle<CUstream>(w[3]));
        }},
       // read buffer file stream
       {"read",
        [](const Words& w, std::ostream&) {
-         const Buffer& buffer = buffers.at(w[1]);
-         std::vector<char> bytes(buffer.bytes);
-         const CUresult result = call("cuMemcpyDtoHAsync_v2", static_cast<void*>(bytes.data()), buffer.address, bytes.size(), handle<CUstream>(w[3]));
+         const Buffer& from = buffer(w[1]);
+         std::vector<char> bytes(from.bytes);
+         const CUresult result = call("cuMemcpyDtoHAsync_v2", static_cast<void*>(bytes.data()), from.address, bytes.size(), handle<CUstream>(w[3]));
          writeFile(w[2], bytes.data(), bytes.size());
          return result;
        }},
       {"copy",
        [](const Words& w, std::ostream&) {
-         const Buffer& to = buffers.at(w[1]);
-         return call("cuMemcpyDtoDAsync_v2", to.address, buffers.at(w[2]).address, to.bytes, handle<CUstream>(w[3]));
+         const Buffer& to = buffer(w[1]);
+         return call("cuMemcpyDtoDAsync_v2", to.address, buffer(w[2]).address, to.bytes, handle<CUstream>(w[3]));
        }},
       {"fill",
        [](const Words& w, std::ostream&) {
-         const Buffer& to = buffers.at(w[1]);
+         const Buffer& to = buffer(w[1]);
          return call("cuMemsetD8Async", to.address, static_cast<unsigned char>(number(w[2])), to.bytes, handle<CUstream>(w[3]));
        }},
       {"pin",
@@ -237,12 +245,12 @@ const std::map<std::string, Command>& commands() {
       // pinned memory: to the device, from it, a file into it, it into a file
       {"pinned-write",
        [](const Words& w, std::ostream&) {
-         const Buffer& to = buffers.at(w[2]);
+         const Buffer& to = buffer(w[2]);
          return call("cuMemcpyHtoDAsync_v2", to.address, static_cast<const void*>(pinned.at(w[1])), to.bytes, handle<CUstream>(w[3]));
        }},
       {"pinned-read",
        [](const Words& w, std::ostream&) {
-         const Buffer& from = buffers.at(w[2]);
+         const Buffer& from = buffer(w[2]);
          return call("cuMemcpyDtoHAsync_v2", pinned.at(w[1]), from.address, from.bytes, handle<CUstream>(w[3]));
        }},
       {"pinned-load",
@@ -334,6 +342,7 @@ int main(int count, char** arguments) {
     fprintf(stderr, "driver-shell: %s\n", count == 2 ? dlerror() : "name a libcuda");
     return 2;
   }
+  bool failed = false;
   for (std::string line; std::getline(std::cin, line);) {
     std::istringstream text(line);
     const Words words{std::istream_iterator<std::string>(text), std::istream_iterator<std::string>()};
@@ -343,8 +352,18 @@ int main(int count, char** arguments) {
       return 2;
     }
     std::ostringstream out;
-    const CUresult result = found->second(words, out);
-    std::cout << int(result) << " " << out.str() << std::endl;
+    int result = 0;
+    try {
+      result = found->second(words, out);
+    } catch (const NotCalled& missing) {
+      if (!failed) {
+        fprintf(stderr, "driver-shell: nothing is named \"%s\"\n", missing.missing.c_str());
+        return 2;
+      }
+      result = -1;
+    }
+    failed = failed || result != CUDA_SUCCESS;
+    std::cout << result << " " << out.str() << std::endl;
   }
   return 0;
 }

@@ -16,6 +16,7 @@ export const success = 0;
 export interface Answer {
   /** The line of the script. */
   readonly call: string;
+  /** A CUresult, or -1: an earlier call failed that this one needs. */
   readonly result: number;
   readonly text: string;
 }

@@ -196,6 +196,13 @@ extern "C" __global__ void __launch_bounds__(128) subject(float *out) {
     const store: readonly [string, string] = ["c[row * N + column] = sum", "c[row * N + column + 1] = sum"];
     const subject = all["matmul-tiled"];
 
+    it("a store before a buffer is an illegal address", async () => {
+      assert.ok(subject);
+      const { result, errors } = await run(subject, kernelText("matmul-tiled", ["c[row * N + column] = sum", "(c - 2)[row * N + column] = sum"]), {});
+      assert.equal(result, illegalAddress);
+      assert.match(errors, /wrote at byte -8 of an allocation of 5600 bytes/);
+    });
+
     it("a store behind a buffer is an illegal address, which the real device might not notice", async () => {
       assert.ok(subject);
       const { result, errors } = await run(subject, kernelText("matmul-tiled", store), {});
@@ -225,6 +232,14 @@ extern "C" __global__ void __launch_bounds__(128) subject(float *out) {
           assert.match(errors, /in matmul_tiled .*\.cu:\d+/);
         });
       }
+
+      it("a vector that is not aligned ends the process and names the line", async () => {
+        const text = `extern "C" __global__ void misaligned(float *x) { *(float4 *)(x + 4) = *(const float4 *)(x + 1); }`;
+        const image = await compileEmulated(text, { sanitize: true });
+        const { status, errors } = await launchKernel({ image, kernel: "misaligned", grid: 1, threads: 1, arguments: [{ output: 64 }] }, { sanitize: true });
+        assert.notEqual(status, 0);
+        assert.match(errors, /\.cu:1:\d+: runtime error: .*misaligned address .* requires 16 byte alignment/);
+      });
     });
   });
 });

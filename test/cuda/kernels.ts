@@ -12,7 +12,7 @@ export function kernelText(name: string, ...changes: readonly (readonly [from: s
   }, read(name));
 }
 
-export const kernelNames = ["atomics", "conversions", "fragments", "matmul-pipelined", "matmul-tiled", "shuffles", "softmax"] as const;
+export const kernelNames = ["atomics", "conversions", "fragments", "matmul-pipelined", "matmul-tiled", "shuffles", "softmax", "steps"] as const;
 
 /** Whole numbers from -limit to limit that repeat in no dimension of a matrix, always the same for a seed. */
 export function wholeNumbers(count: number, limit: number, seed: number): Float32Array<ArrayBuffer> {

@@ -28,8 +28,13 @@ export interface Finding {
 
 export interface Allowance {
   readonly rule: Rule;
+  /** A regular expression for names of kernels. */
   readonly kernel?: string;
   readonly reason: string;
+}
+
+function covers(one: Allowance, { rule, kernel }: Finding): boolean {
+  return one.rule === rule && (one.kernel === undefined || (kernel !== undefined && new RegExp(one.kernel).test(kernel)));
 }
 
 const warnings = ["C7508", "C7511", "C7519"] as const;
@@ -60,13 +65,12 @@ export async function allowances(): Promise<readonly Allowance[]> {
 
 /** Findings that no allowance covers, as one line each. */
 export function unallowed(findings: readonly Finding[], allowed: readonly Allowance[]): readonly string[] {
-  const covers = (one: Allowance, { rule, kernel }: Finding): boolean => one.rule === rule && (one.kernel === undefined || one.kernel === kernel);
   return findings.filter((finding) => !allowed.some((one) => covers(one, finding))).map(({ rule, words }) => `${rule}: ${words}`);
 }
 
 /** Allowances that cover none of all findings of a test run: they would hide the next fault. */
 export function unneeded(findings: readonly Finding[], allowed: readonly Allowance[]): readonly string[] {
   return allowed
-    .filter((one) => !findings.some(({ rule, kernel }) => one.rule === rule && (one.kernel === undefined || one.kernel === kernel)))
+    .filter((one) => !findings.some((finding) => covers(one, finding)))
     .map(({ rule, kernel }) => `lint-allowed.json allows ${rule}${kernel === undefined ? "" : ` of ${kernel}`}, which nothing needs`);
 }

@@ -10,6 +10,7 @@ import { type Func, type Module, type Op, type Region, visitOps } from "../../ir
 import { opTable, textName } from "../../ir/ops/table.ts";
 import { parse } from "../../ir/parse.ts";
 import { findLimits } from "../../passes/limits.ts";
+import { findMissingDTypes } from "../../passes/missing-dtypes.ts";
 import { kernelPipeline, runPasses, tensorPipeline } from "../../passes/pipeline.ts";
 import { createRandom, functionOf, inputsOf, type Sizes, sizesOfSample, ulpsBetween, withSizes } from "../run-sample.ts";
 
@@ -31,6 +32,7 @@ for (const tier of tiers) {
             const variants = Object.values(size).includes(0) ? [sample] : [sample, withSizes(sample, size)];
             for (const variant of variants) {
               const func = functionOf(textName(key), variant);
+              if (lacksDTypes({ functions: [func] }, tier)) continue;
               const inputs = inputsOf(sample, size, seed + 1);
               assertClose(run(schedule({ functions: [func] }, tier), inputs, size), run({ functions: [func] }, inputs, size), sample.ulp ?? 2);
             }
@@ -79,8 +81,9 @@ describe("schedules of blocks", function () {
   this.timeout(120_000);
   for (const tier of tiers) {
     for (const [what, { text, sizes = {} }] of Object.entries(programs)) {
+      const module = parse(text);
+      if (lacksDTypes(module, tier)) continue;
       it(`${what}, for ${tier}`, () => {
-        const module = parse(text);
         const isExact = /f16|precision/.test(text);
         const inputs = inputsFor(module, sizes, isExact);
         assertClose(run(schedule(module, tier), inputs, sizes), run(module, inputs, sizes), isExact ? 0 : 64);
@@ -199,4 +202,11 @@ function withBarriers(module: Module, keep: () => boolean): Module {
     ops.flatMap((op) => (op.name === "barrier" && !keep() ? [] : [{ ...op, regions: op.regions.map(regionOf) }]));
   const regionOf = (region: Region): Region => ({ ...region, ops: opsOf(region.ops) });
   return { functions: module.functions.map((func): Func => ({ ...func, body: regionOf(func.body) })) };
+}
+
+/** Whether a tier refuses a module for its dtypes, or has another one in place of f64. */
+function lacksDTypes(module: Module, tier: string): boolean {
+  const limits = findLimits(tier);
+  const hasDoubles = module.functions.some(({ body }) => body.parameters.some(({ type }) => type.dtype === "f64"));
+  return findMissingDTypes(module, limits).length > 0 || (hasDoubles && !limits.dtypes.includes("f64"));
 }

@@ -15,6 +15,9 @@ namespace {
 /// Host memory kept for the copies that `write` makes.
 constexpr size_t copiesKept = size_t{256} << 20;
 
+/// Memory of graphs that were given up, kept for the next ones.
+constexpr size_t graphMemoryKept = size_t{16} << 20;
+
 /// The end of a read for a thread that stands and waits for it.
 struct Rendezvous {
   std::mutex mutex;
@@ -145,6 +148,7 @@ CudaMachine::CudaMachine(std::shared_ptr<StreamOrder> streams, const Options& op
     : Machine(std::make_shared<Allocator>(std::make_unique<DeviceMemory>(streams), SIZE_MAX, options.limitBytes)),
       order(std::move(streams)),
       graphs(options.graphs),
+      graphMemory(std::make_unique<DeviceMemory>(order), graphMemoryKept, options.limitBytes),
       copies_(std::make_unique<SystemMemory>(), copiesKept, SIZE_MAX),
       staging_(std::make_unique<PinnedMemory>(std::shared_ptr<Context>(order, &order->context()))),
       completions_(*order) {}
@@ -181,8 +185,17 @@ FailureReference CudaMachine::readNow(const std::shared_ptr<Storage>& storage, v
   return meeting->failure;
 }
 
+Allocator::Use CudaMachine::use() const {
+  Allocator::Use use = allocator->use();
+  const Allocator::Use ofGraphs = graphMemory.use();
+  // Nobody refers to it: it is kept so that the next run is faster.
+  use.cached += ofGraphs.live + ofGraphs.cached;
+  return use;
+}
+
 void CudaMachine::trim() {
   allocator->trim(0);
+  graphMemory.trim(0);
   copies_.trim(0);
 }
 

@@ -41,6 +41,7 @@ class CudaMachine : public Machine {
   std::shared_ptr<Storage> write(const void* bytes, size_t count) override;
   void read(std::shared_ptr<Storage> storage, void* into, std::unique_ptr<Completion> completion) override;
   FailureReference readNow(const std::shared_ptr<Storage>& storage, void* into) override;
+  Allocator::Use use() const override;
   void trim() override;
   void close() override;
   FailureReference outOfMemory(const std::string& whose, const char* what, size_t bytes) const override;
@@ -50,6 +51,9 @@ class CudaMachine : public Machine {
 
   const std::shared_ptr<StreamOrder> order;
   const bool graphs;
+  /// For the places that graphs have of their own. Blocks of an allocator that serves others too would take turns with
+  /// theirs, and so make addresses change that would have stayed.
+  Allocator graphMemory;
   Statistics statistics;
 
  private:

@@ -22,7 +22,7 @@ CudaPlan::CudaPlan(std::shared_ptr<CudaMachine> machine, Plan planned, std::shar
       functions_(std::move(functions)),
       dims_(plan.dims.begin(), plan.dims.end()),
       written_(parametersWritten()),
-      graphs_(*machine_->order, *machine_->allocator, places()),
+      graphs_(*machine_->order, machine_->graphMemory, places()),
       usesGraphs_(machine_->graphs && isWorthAGraph()) {}
 
 std::vector<bool> CudaPlan::parametersWritten() const {
@@ -54,7 +54,9 @@ std::vector<Place> CudaPlan::places() const {
     places.push_back({bytes, bytes <= movableBytes && !written_[leaf]});
   }
   for (const Plan::Result& result : plan.results) places.push_back({result.bytes, result.bytes <= movableBytes});
-  places.push_back({plan.arenaBytes, false});
+  // Another plan's buffer of its size may take the arena's block between two runs. A graph may have one of its own, but not
+  // a large one: that would be memory that nobody else can use.
+  places.push_back({plan.arenaBytes, plan.arenaBytes > 0 && plan.arenaBytes <= movableBytes});
   return places;
 }
 
@@ -179,10 +181,15 @@ class CudaPlan::Walk : public Run {
     std::vector<void*> moved(pointers, pointers + plan_.buffers.size());
     for (size_t i = 0; i < moved.size(); i++) {
       const Plan::Buffer& buffer = plan_.buffers[i];
-      const bool isParameter = buffer.kind == BufferKind::parameter;
-      if (!isParameter && buffer.kind != BufferKind::result) continue;
-      void* own = graph.own[buffer.position + (isParameter ? 0 : inputs().size())];
-      if (own != nullptr) moved[i] = own;
+      void* own = nullptr;
+      size_t offset = 0;
+      switch (buffer.kind) {
+        case BufferKind::parameter: own = graph.own[buffer.position]; break;
+        case BufferKind::result: own = graph.own[inputs().size() + buffer.position]; break;
+        case BufferKind::temporary: own = graph.own.back(); offset = buffer.position; break;
+        case BufferKind::constant: break;
+      }
+      if (own != nullptr) moved[i] = static_cast<char*>(own) + offset;
     }
     const Driver& driver = context_.driver();
     // Local to the thread: others may go on allocating, which a capture otherwise forbids.
@@ -223,7 +230,8 @@ class CudaPlan::Walk : public Run {
     }
     context_.check(context_.driver().cuGraphLaunch(graph.executable, order_.stream(compute)),
                    [this] { return plan_.name + ": launching its graph"; });
-    for (size_t i = firstResult; i < addresses_.size(); i++) {
+    const size_t arenaPlace = addresses_.size() - 1;
+    for (size_t i = firstResult; i < arenaPlace; i++) {
       if (graph.own[i] == nullptr) continue;
       issue.copy(graph.own[i], addresses_[i], graph.ownBytes[i]);
       statistics.graphCopies++;

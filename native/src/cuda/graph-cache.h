@@ -4,8 +4,9 @@
 // loop nearly all repeat: donated parameters stay where they are, and the arena is the block of the run before. What does
 // not repeat is what the caller makes anew and drops some time later: a batch, a loss. Addresses that were seen to change,
 // if their buffers are small, are replaced by fixed places that belong to the graph, into which arguments are copied
-// before a replay and out of which results are copied after it. Large ones must repeat: the allocator hands out the
-// newest block of a size first, so alternating buffers soon do, and a few graphs are kept.
+// before a replay and out of which results are copied after it; a small arena just is the graph's. Large ones must
+// repeat: the allocator hands out the newest block of a size first, so alternating buffers soon do, and a few graphs are
+// kept.
 
 #pragma once
 

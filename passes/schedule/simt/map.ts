@@ -12,20 +12,18 @@ import type { Space } from "../contract.ts";
 import { range } from "../loops.ts";
 import { expandSerially } from "../serial.ts";
 import { workOf } from "../work.ts";
-import { blocks, phase, powerOfTwo, whenBelow } from "./block.ts";
+import { blocks, phase, whenBelow } from "./block.ts";
 
 /** Points from which on each thread does several: the device is full of threads with fewer. */
 const manyPoints = 2 ** 20;
 
 const pointsOfThread = 4;
 
-/** Threads that run in step; fewer in a block would leave some idle. */
-export const fewestThreads = 32;
-
 /** One thread for each point, and whatever loops the body has inside it. */
 export function scheduleMap(b: Builder, { extents, body }: Space, limits: Limits): void {
   const points = mulDims(1, ...extents);
-  const threads = typeof points === "number" ? Math.min(limits.threads, Math.max(fewestThreads, powerOfTwo(points))) : limits.threads;
+  // All the same, however few points there are: kernels of blocks of one size can become one (merge-launches).
+  const { threads } = limits;
   const isFlat = body.ops.every((op) => op.regions.length === 0);
   const each = isFlat && typeof points === "number" && points >= manyPoints ? pointsOfThread : 1;
   const perBlock = threads * each;

@@ -7,7 +7,7 @@
 import { type Builder, buildFunction } from "../../../ir/builder.ts";
 import type { Dim } from "../../../ir/dim.ts";
 import { at } from "../../../ir/expect.ts";
-import type { Func, Op } from "../../../ir/module.ts";
+import { type Func, type Op, visitOps } from "../../../ir/module.ts";
 import { createRewriter, inlineRegion, withOuter } from "../../../ir/rewrite.ts";
 import { hasEffect } from "../../effects.ts";
 import type { Limits } from "../../limits.ts";
@@ -37,8 +37,15 @@ function kernelOf(func: Func, effect: Op, name: string, limits: Limits): Func {
   });
 }
 
+/** Whether it adds to elements that threads may not add to at once. */
+function addsToOther(op: Op, { atomics }: Limits): boolean {
+  let found = false;
+  visitOps(at(op.regions, 0), ({ name, operands }) => void (found ||= name === "atomic_add" && !atomics.some((dtype) => dtype === operands[0]?.type.dtype)));
+  return found;
+}
+
 function schedule(b: Builder, op: Op, limits: Limits): void {
-  if (op.name === "parallel") return scheduleMap(b, { extents: op.attrs["extents"] as readonly Dim[], body: at(op.regions, 0) }, limits);
+  if (op.name === "parallel" && !addsToOther(op, limits)) return scheduleMap(b, { extents: op.attrs["extents"] as readonly Dim[], body: at(op.regions, 0) }, limits);
   blocks(b, 1, 1, workOf({ parameters: [], ops: [op], yields: [] }), () => {
     phase(b, 1, () => createRewriter(b, expandSerially).inline({ parameters: [], ops: [op], yields: [] }, []));
   });

@@ -233,8 +233,7 @@ bool Block::isShared(const void* address, size_t bytes) const {
 }
 
 void Block::poisonShared() {
-  // Not memset, which AddressSanitizer watches: it put red zones between the variables.
-  for (volatile char* at = launch_.image.sharedBegin; at < launch_.image.sharedEnd; at++) *at = char(poison);
+  for (const SharedVariable& variable : launch_.shared) memset(variable.begin, poison, variable.bytes);
   if (dynamicBegin_ != nullptr) memset(dynamicBegin_, poison, launch_.dynamicSharedBytes);
 }
 

@@ -17,6 +17,9 @@
 //   dynamic_shared()                                                        extern __shared__, aligned to 1024 bytes
 //   f16_to_f32(u16) f32_to_f16(float) bf16_to_f32(u16) f32_to_bf16(float)   cvt.f32.f16, cvt.rn.f16.f32, a shift, cvt.rn.bf16.f32
 //
+// What CUDA itself has is here under its own name: built-in variables, barriers, shuffles, atomics, vectors of 2 and 4,
+// math (the host's C library), __float_as_uint and its kin. The types of stdint.h are there without an include.
+//
 // `d` of mma is accumulator and result. Addresses are generic pointers; the PTX forms convert them with
 // __cvta_generic_to_shared. Whatever is the warp's (mma, ldmatrix, shuffles, votes) is called by all lanes.
 
@@ -108,6 +111,7 @@ inline float __fsub_rn(float a, float b) { return a - b; }
 inline float __fdiv_rn(float a, float b) { return a / b; }
 inline float __fsqrt_rn(float x) { return sqrtf(x); }
 inline int __float2int_rn(float x) { return int(nearbyintf(x)); }
+inline int __mulhi(int a, int b) { return int(int64_t(a) * b >> 32); }
 inline unsigned __umulhi(unsigned a, unsigned b) { return unsigned(uint64_t(a) * b >> 32); }
 inline int __popc(unsigned bits) { return __builtin_popcount(bits); }
 inline int __clz(int bits) { return bits == 0 ? 32 : __builtin_clz(unsigned(bits)); }

@@ -9,6 +9,7 @@
 #include <stdint.h>
 
 #include <string>
+#include <vector>
 
 #include "image.h"
 #include "thread.h"
@@ -29,9 +30,17 @@ constexpr unsigned maxThreadsPerBlock = 1024;
 /// Static shared memory of a kernel, and all of it, on every architecture that matters here (compute capability 8.0).
 constexpr size_t maxStaticSharedBytes = 48 * 1024;
 
+/// One shared variable.
+struct SharedVariable {
+  char* begin;
+  size_t bytes;
+};
+
 struct Launch {
   const ImageDescription& image;
   const KernelDescription& kernel;
+  /// What each block must find without contents: the kernel's own variables, and those of functions that it may call.
+  const std::vector<SharedVariable>& shared;
   Index3 grid;
   Index3 block;
   size_t dynamicSharedBytes;

@@ -2,6 +2,7 @@
 
 #include <dlfcn.h>
 #include <elf.h>
+#include <link.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -74,44 +75,66 @@ std::string fromPtx(const char* text, const Settings& settings, CUresult& result
   return bytes;
 }
 
-/// A file in memory, because dlopen takes names.
-void* open(const void* code, size_t bytes, std::string& reason) {
-  const int file = memfd_create("cuda-image", MFD_CLOEXEC);
+/// An opened image: a file in memory, because dlopen takes names. It stays open as long as the library: another file
+/// would get its number, so its name, and dlopen takes a name it knows for the library it has. AddressSanitizer reads
+/// lines of the source from it, too.
+struct Opened {
+  int file = -1;
   void* library = nullptr;
-  if (file >= 0 && write(file, code, bytes) == ssize_t(bytes)) {
-    library = dlopen(("/proc/self/fd/" + std::to_string(file)).c_str(), RTLD_NOW | RTLD_LOCAL);
-    if (library == nullptr) reason = dlerror();
-  } else {
-    reason = "it cannot be written to memory";
+
+  void close() {
+    if (library != nullptr) dlclose(library);
+    if (file >= 0) ::close(file);
   }
-#ifndef TSDLC_SANITIZE
-  // AddressSanitizer reads lines of the source from it when it reports a fault.
-  if (file >= 0) close(file);
-#endif
-  return library;
+};
+
+Opened open(const void* code, size_t bytes, std::string& reason) {
+  Opened opened{memfd_create("cuda-image", MFD_CLOEXEC), nullptr};
+  if (opened.file < 0 || write(opened.file, code, bytes) != ssize_t(bytes)) {
+    reason = "it cannot be written to memory";
+    return opened;
+  }
+  opened.library = dlopen(("/proc/self/fd/" + std::to_string(opened.file)).c_str(), RTLD_NOW | RTLD_LOCAL);
+  if (opened.library == nullptr) reason = dlerror();
+  return opened;
 }
 
-/// Bytes of the static shared memory of one function: its local variables in the section, whose symbols are named
-/// _ZZ<length><function>E... (Itanium C++ ABI, local entities). Those of functions it calls are not counted.
-size_t staticSharedBytes(const char* code, const std::string& function) {
+struct NamedVariable {
+  std::string name;
+  emulator::SharedVariable variable;
+};
+
+/// The variables in the section of shared memory, from the table of symbols.
+std::vector<NamedVariable> sharedVariables(const char* code, char* base) {
+  std::vector<NamedVariable> found;
   Elf64_Ehdr header;
   memcpy(&header, code, sizeof header);
   const auto* sections = reinterpret_cast<const Elf64_Shdr*>(code + header.e_shoff);
   const char* names = code + sections[header.e_shstrndx].sh_offset;
-  const std::string prefix = "_ZZ" + std::to_string(function.size()) + function + "E";
-  size_t total = 0;
   for (unsigned i = 0; i < header.e_shnum; i++) {
     if (sections[i].sh_type != SHT_SYMTAB) continue;
     const auto* symbols = reinterpret_cast<const Elf64_Sym*>(code + sections[i].sh_offset);
     const char* strings = code + sections[sections[i].sh_link].sh_offset;
     for (size_t k = 0; k < sections[i].sh_size / sizeof(Elf64_Sym); k++) {
       const Elf64_Sym& symbol = symbols[k];
-      if (symbol.st_shndx == SHN_UNDEF || symbol.st_shndx >= header.e_shnum) continue;
-      const bool shared = strcmp(names + sections[symbol.st_shndx].sh_name, "cuda_shared") == 0;
-      if (shared && strncmp(strings + symbol.st_name, prefix.c_str(), prefix.size()) == 0) total += symbol.st_size;
+      if (symbol.st_shndx == SHN_UNDEF || symbol.st_shndx >= header.e_shnum || ELF64_ST_TYPE(symbol.st_info) != STT_OBJECT) continue;
+      if (strcmp(names + sections[symbol.st_shndx].sh_name, "cuda_shared") != 0) continue;
+      found.push_back({strings + symbol.st_name, {base + symbol.st_value, symbol.st_size}});
     }
   }
-  return total;
+  return found;
+}
+
+/// Local variables of a function are named _ZZ<length><function>E... (Itanium C++ ABI, local entities).
+bool isOf(const NamedVariable& variable, const emulator::KernelDescription& kernel) {
+  const std::string prefix = "_ZZ" + std::to_string(strlen(kernel.name)) + kernel.name + "E";
+  return variable.name.compare(0, prefix.size(), prefix) == 0;
+}
+
+/// Where the loader put the file's address 0.
+char* baseOf(void* library) {
+  link_map* map = nullptr;
+  return dlinfo(library, RTLD_DI_LINKMAP, &map) == 0 ? reinterpret_cast<char*>(map->l_addr) : nullptr;
 }
 
 }  // namespace
@@ -132,32 +155,41 @@ std::shared_ptr<Image> Image::load(const void* code, CUresult& result, std::stri
   Elf64_Ehdr header;
   memcpy(&header, code, sizeof header);
   if (header.e_machine == cudaMachine) return refuse(CUDA_ERROR_NO_BINARY_FOR_GPU, "it is machine code of a real device");
-  void* library = open(code, elfBytes(code), reason);
-  if (library == nullptr) return refuse(CUDA_ERROR_INVALID_IMAGE, reason);
-  const auto* description = static_cast<const emulator::ImageDescription*>(dlsym(library, emulator::imageSymbol));
-  if (description == nullptr || description->version != emulator::imageVersion) {
-    dlclose(library);
-    return refuse(CUDA_ERROR_INVALID_IMAGE, "it is no image of this emulator");
-  }
+  Opened opened = open(code, elfBytes(code), reason);
+  const auto refuseOpened = [&](CUresult with, const std::string& because) {
+    opened.close();
+    return refuse(with, because);
+  };
+  if (opened.library == nullptr) return refuseOpened(CUDA_ERROR_INVALID_IMAGE, reason);
+  const auto* description = static_cast<const emulator::ImageDescription*>(dlsym(opened.library, emulator::imageSymbol));
+  if (description == nullptr || description->version != emulator::imageVersion) return refuseOpened(CUDA_ERROR_INVALID_IMAGE, "it is no image of this emulator");
   if (unpacked.empty() && !runsOn(description->architecture, settings)) {
-    const std::string architecture = description->architecture;
-    dlclose(library);
-    return refuse(CUDA_ERROR_NO_BINARY_FOR_GPU, "it is for " + architecture + ", and the device is sm_" + std::to_string(settings.major) + std::to_string(settings.minor));
+    return refuseOpened(CUDA_ERROR_NO_BINARY_FOR_GPU,
+                        std::string("it is for ") + description->architecture + ", and the device is sm_" + std::to_string(settings.major) + std::to_string(settings.minor));
   }
-  std::shared_ptr<Image> image(new Image(library, description));
+  std::shared_ptr<Image> image(new Image(opened.library, opened.file, description));
+  const std::vector<NamedVariable> variables = sharedVariables(static_cast<const char*>(code), baseOf(opened.library));
   for (uint32_t i = 0; i < description->kernels; i++) {
     const emulator::KernelDescription& kernel = description->kernel[i];
-    const size_t shared = staticSharedBytes(static_cast<const char*>(code), kernel.name);
-    if (shared > emulator::maxStaticSharedBytes) {
-      return refuse(CUDA_ERROR_INVALID_IMAGE, std::string("kernel \"") + kernel.name + "\" has " + std::to_string(shared) + " bytes of static shared memory, and ptxas allows 49152");
+    CUfunc_st function{image.get(), &kernel, 0, {}, 0};
+    for (const NamedVariable& one : variables) {
+      const bool own = isOf(one, kernel);
+      bool others = false;
+      for (uint32_t k = 0; k < description->kernels; k++) others = others || (k != i && isOf(one, description->kernel[k]));
+      if (own) function.staticSharedBytes += one.variable.bytes;
+      if (!others) function.shared.push_back(one.variable);
     }
-    image->functions_.push_back({image.get(), &kernel, shared, emulator::maxStaticSharedBytes - shared});
+    if (function.staticSharedBytes > emulator::maxStaticSharedBytes) {
+      return refuse(CUDA_ERROR_INVALID_IMAGE, std::string("kernel \"") + kernel.name + "\" has " + std::to_string(function.staticSharedBytes) + " bytes of static shared memory, and ptxas allows 49152");
+    }
+    function.maxDynamicSharedBytes = emulator::maxStaticSharedBytes - function.staticSharedBytes;
+    image->functions_.push_back(std::move(function));
   }
   result = CUDA_SUCCESS;
   return image;
 }
 
-Image::~Image() { dlclose(library_); }
+Image::~Image() { Opened{file_, library_}.close(); }
 
 CUfunc_st* Image::find(const char* name) {
   for (CUfunc_st& function : functions_) {

@@ -24,6 +24,7 @@ struct CUfunc_st {
   tsdlc::standin::Image* image;
   const tsdlc::emulator::KernelDescription* description;
   size_t staticSharedBytes;
+  std::vector<tsdlc::emulator::SharedVariable> shared;
   size_t maxDynamicSharedBytes;
 };
 
@@ -44,9 +45,10 @@ class Image {
   std::mutex& turn() { return turn_; }
 
  private:
-  Image(void* library, const emulator::ImageDescription* description) : library_(library), description_(description) {}
+  Image(void* library, int file, const emulator::ImageDescription* description) : library_(library), file_(file), description_(description) {}
 
   void* library_;
+  int file_;
   const emulator::ImageDescription* description_;
   std::vector<CUfunc_st> functions_;
   std::mutex turn_;

@@ -71,7 +71,7 @@ CUresult runKernel(CUfunc_st& function, Index3 grid, Index3 block, size_t shared
   std::string fault;
   {
     std::lock_guard<std::mutex> turn(function.image->turn());
-    fault = tsdlc::emulator::run({function.image->description(), *function.description, grid, block, shared, pointers.data()}, knobs);
+    fault = tsdlc::emulator::run({function.image->description(), *function.description, function.shared, grid, block, shared, pointers.data()}, knobs);
   }
   Lock lock(driver().mutex);
   if (!fault.empty()) {

@@ -72,8 +72,9 @@ bool isPinned(const void* address, size_t bytes) {
 
 Allocation::Allocation(size_t size) : bytes(size) {
   const size_t rounded = (size + alignment - 1) / alignment * alignment;
-  // Under AddressSanitizer the red zone must start right behind the last byte.
-  const size_t total = guardBytes == 0 ? size : rounded + 2 * guardBytes;
+  // Under AddressSanitizer the red zone must start right behind the last byte, or the last word: to add to an element of
+  // less than a word, a kernel compares and swaps the word around it, as it must on a device.
+  const size_t total = guardBytes == 0 ? (size + 3) / 4 * 4 : rounded + 2 * guardBytes;
   void* block = nullptr;
   if (posix_memalign(&block, alignment, total) != 0) throw std::bad_alloc();
   block_ = static_cast<char*>(block);
@@ -88,14 +89,18 @@ void Allocation::poison() { memset(begin, poisonByte, bytes); }
 
 std::string Allocation::damage() const {
   if (guardBytes == 0) return "";
-  const size_t rounded = (bytes + alignment - 1) / alignment * alignment;
+  // Every launch looks at all allocations.
+  static const std::string untouched(guardBytes + alignment, guardByte);
+  const char* end = begin + bytes;
+  const size_t behind = size_t(block_ + guardBytes + (bytes + alignment - 1) / alignment * alignment + guardBytes - end);
+  if (memcmp(block_, untouched.data(), guardBytes) == 0 && memcmp(end, untouched.data(), behind) == 0) return "";
+  const std::string whole = " of an allocation of " + std::to_string(bytes) + " bytes";
   for (const char* at = block_; at < begin; at++) {
-    if (*at != guardByte) return "wrote " + std::to_string(begin - at) + " bytes before an allocation of " + std::to_string(bytes) + " bytes";
+    if (*at != guardByte) return "wrote at byte -" + std::to_string(begin - at) + whole;
   }
-  for (const char* at = begin + bytes; at < begin + rounded + guardBytes; at++) {
-    if (*at != guardByte) return "wrote at byte " + std::to_string(at - begin) + " of an allocation of " + std::to_string(bytes) + " bytes";
-  }
-  return "";
+  const char* at = end;
+  while (*at == guardByte) at++;
+  return "wrote at byte " + std::to_string(at - begin) + whole;
 }
 
 Allocation* allocationAt(CUdeviceptr address) {

@@ -1,0 +1,110 @@
+/**
+ * Emitted kernels in other orders of threads and blocks than the first, and under AddressSanitizer with each buffer an
+ * allocation of its own: every sample of the op table, all in one process for each setting. In the first order the
+ * samples run through the runtime (test/compile), which this repeats so that an order is compared with an oracle and not
+ * with another order.
+ */
+
+import assert from "node:assert/strict";
+import { interpret } from "../../ir/interpret.ts";
+import type { Module } from "../../ir/module.ts";
+import { compileModule } from "../../lib/compile.ts";
+import { type SampleCase, sampleCases } from "../compile/sample-cases.ts";
+import { signatureOf } from "../compile/signature-of.ts";
+import { inputsOf } from "../run-sample.ts";
+import { compileEmulated } from "./build-stand-in.ts";
+import { runScript, success } from "./driver.ts";
+import { buildTimeout, needsEmulator } from "./present.ts";
+import { type ProgramCall, programScript } from "./program-script.ts";
+
+/** Sums in other orders than the interpreter's, and functions of the host's C library; a wrong index is far off. */
+const tolerance = 1e-4;
+
+const settings = {
+  forward: { threads: "forward", blocks: "forward", copies: "early" },
+  reverse: { threads: "reverse", blocks: "reverse" },
+  shuffled: { threads: "shuffled", blocks: "shuffled" },
+} as const;
+
+interface OrderCase {
+  readonly call: ProgramCall;
+  readonly sample: SampleCase;
+  readonly where: string;
+}
+
+/** The samples as one file of kernels, and calls of them. */
+function emit(samples: readonly SampleCase[]): { readonly source: string; readonly cases: readonly OrderCase[] } {
+  const module: Module = { functions: samples.map(({ func }) => func) };
+  const { tiers: [cuda] } = compileModule(module, module.functions.map((func) => signatureOf(func)), { tiers: ["cuda"] });
+  assert.ok(cuda);
+  const programs = new Map(cuda.programs.map((program) => [program.name, program]));
+  const cases = samples.flatMap((sample) => {
+    const program = programs.get(sample.func.name);
+    assert.ok(program, sample.func.name);
+    return sample.sizes.map((sizes, seed): OrderCase => ({
+      call: { program, sizes, inputs: inputsOf(sample.sample, sizes, seed + 1) }, sample, where: `${sample.func.name} at ${JSON.stringify(sizes)}`,
+    }));
+  });
+  return { source: cuda.source, cases };
+}
+
+/** Runs all calls in one process and compares them with the interpreter. */
+async function check(source: string, cases: readonly OrderCase[], order: Readonly<Record<string, string>>, sanitize: boolean): Promise<void> {
+  const scripts = cases.map(({ call }, i) => programScript(call, `c${i}`));
+  const image = await compileEmulated(source, { sanitize });
+  const outcome = await runScript(["init", "context", `library image ${image}`, ...scripts.flatMap(({ lines }) => lines)], {
+    settings: { ...order, lag: "0" }, sanitize, files: Object.assign({}, ...scripts.map(({ files }) => files)),
+  });
+  const failed = outcome.answers.find(({ result }) => result !== success);
+  assert.equal(outcome.status, 0, outcome.errors);
+  assert.equal(failed, undefined, `${failed?.call} gives ${failed?.result}\n${outcome.errors}`);
+  cases.forEach(({ call, sample: { func }, where }, i) => {
+    const expected = interpret({ functions: [func] }, func.name, call.inputs, call.sizes);
+    const results = scripts[i]?.results(outcome.files) ?? [];
+    assert.equal(results.length, expected.length, where);
+    expected.forEach(({ shape, data }, position) => {
+      const got = results[position];
+      assert.deepEqual(got?.shape, shape, where);
+      data.forEach((wanted, at) => {
+        const value = got?.data[at] ?? NaN;
+        const isNear = Object.is(value, wanted) || value === wanted || Math.abs(value - wanted) <= tolerance * Math.max(1, Math.abs(wanted));
+        assert.ok(isNear, `${where}: element ${at} of result ${position} is ${value}, not ${wanted}`);
+      });
+    });
+  });
+}
+
+describe("cuda: emitted kernels in any order", function () {
+  this.timeout(buildTimeout);
+  let all: ReturnType<typeof emit>;
+
+  before(async function () {
+    await needsEmulator(this);
+    all = emit(sampleCases);
+    assert.ok(all.cases.length > 500, `${all.cases.length} cases`);
+  });
+
+  for (const [name, order] of Object.entries(settings)) {
+    it(`${name}`, () => check(all.source, all.cases, order, false));
+  }
+
+  it("touch nothing outside of their buffers", () => check(all.source, all.cases, settings.reverse, true));
+
+  describe("would be noticed", () => {
+    const sums = (): ReturnType<typeof emit> => emit(sampleCases.filter(({ op }) => op === "reduce_sum"));
+
+    it("without their barriers", async () => {
+      const { source, cases } = sums();
+      assert.match(source, /__syncthreads\(\);/);
+      const broken = source.replaceAll("__syncthreads();", "");
+      const outcomes = await Promise.allSettled(Object.values(settings).map((order) => check(broken, cases, order, false)));
+      assert.ok(outcomes.some(({ status }) => status === "rejected"));
+    });
+
+    it("with a store one element further", async () => {
+      const { source, cases } = sums();
+      assert.match(source, /out0\[/);
+      await assert.rejects(check(source.replaceAll("out0[", "out0[1 + "), cases, settings.reverse, true), /AddressSanitizer: heap-buffer-overflow/);
+    });
+  });
+});
