@@ -169,11 +169,13 @@ async function readJson({ path, read }: CodeFile): Promise<unknown> {
 /** The device that TSDLC_DEVICE names, else one that the package has kernels for. */
 async function deviceFor(tiers: readonly Tier[], path: string): Promise<Device> {
   const kinds = [...new Set(tiers.map(({ target }) => (target === "wgsl" ? "webgpu" : target)))];
+  const [usual, target] = isNode() ? (["cpu", "cpu"] as const) : (["webgpu", "wgsl"] as const);
   try {
     return await deviceAmong(kinds);
   } catch (error) {
-    if (deviceOption() !== undefined || !isDeviceError(error)) throw error;
-    throw new PackageForeignError(`the package ${path} has kernels only for ${kinds.join(" and ") || "nothing"}: ${error.message}; or build it with --target ${isNode() ? "cpu" : "wgsl"}`, { cause: error });
+    // With kernels for what every such machine should have, it is not the package that lacks something.
+    if (deviceOption() !== undefined || kinds.includes(usual) || !isDeviceError(error)) throw error;
+    throw new PackageForeignError(`the package ${path} has kernels only for ${kinds.join(" and ") || "nothing"}: ${error.message}; or build it with --target ${target}`, { cause: error });
   }
 }
 

@@ -27,12 +27,6 @@ export async function browserForTest(): Promise<Browser | undefined> {
   return chromium.launch({ executablePath, args: [...quiet, ...softwareWebGpu] });
 }
 
-/** The same without WebGPU. */
-export async function browserWithoutWebGpu(): Promise<Browser | undefined> {
-  const executablePath = findChromium();
-  return executablePath === undefined ? undefined : chromium.launch({ executablePath, args: [...quiet, "--disable-blink-features=WebGPU"] });
-}
-
 function findChromium(): string | undefined {
   const folders = (process.env["PATH"] ?? "").split(delimiter);
   return names.flatMap((name) => folders.map((folder) => join(folder, name))).find((path) => {

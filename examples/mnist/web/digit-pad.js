@@ -32,6 +32,7 @@ export class DigitPad {
       const moves = event.getCoalescedEvents?.() ?? [];
       for (const move of moves.length === 0 ? [event] : moves) this.#draw(this.#at(canvas, move));
     });
+    matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => this.#recolour());
     for (const end of ["pointerup", "pointercancel"]) canvas.addEventListener(end, () => (this.#last = undefined));
   }
 
@@ -48,7 +49,6 @@ export class DigitPad {
 
   #draw(to) {
     const context = this.#context;
-    // The colour may have changed from light to dark since the last stroke.
     context.strokeStyle = getComputedStyle(context.canvas).color;
     context.lineWidth = penWidth;
     context.lineCap = "round";
@@ -58,6 +58,16 @@ export class DigitPad {
     context.lineTo(to.x, to.y);
     context.stroke();
     this.#last = to;
+    this.#onChange();
+  }
+
+  /** Gives all ink the colour that text has now. */
+  #recolour() {
+    const context = this.#context;
+    context.globalCompositeOperation = "source-in";
+    context.fillStyle = getComputedStyle(context.canvas).color;
+    context.fillRect(0, 0, size, size);
+    context.globalCompositeOperation = "source-over";
     this.#onChange();
   }
 

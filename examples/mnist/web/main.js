@@ -4,6 +4,7 @@
  */
 
 import { fetchMnist } from "tsdlc/data";
+import { device } from "tsdlc-runtime";
 import { centreDigit } from "./centre-digit.js";
 import { DigitPad, showDigit } from "./digit-pad.js";
 import { LossChart } from "./loss-chart.js";
@@ -156,9 +157,7 @@ function addSamples({ images, labels }) {
 
 /** What the GPU calls itself; browsers tell little of it. */
 async function adapterName() {
-  const adapter = await navigator.gpu.requestAdapter({ powerPreference: "high-performance" });
-  const { vendor, architecture, device, description } = adapter.info;
-  return description || [vendor, device || architecture].filter((part) => part !== "").join(" ") || "a GPU that has no name";
+  return new Map((await device()).facts).get("name");
 }
 
 function explain(error) {
