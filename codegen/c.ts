@@ -11,7 +11,7 @@ import { cElementwise } from "./c-elementwise.ts";
 import { isHalf, narrowFunction, widenFunction } from "./c-half.ts";
 import { literal, spellAddition, spellDim, spellElement, spellStored } from "./c-scalars.ts";
 import { cMemoryName, cNames, cTypeName } from "./c-types.ts";
-import { indent } from "./spell.ts";
+import { branch, indent } from "./spell.ts";
 import type { Definition, Target } from "./target.ts";
 
 /** How a vector stands in memory: anywhere its elements may, over any type; a bool is a byte. */
@@ -91,12 +91,7 @@ export const cTarget: Target = {
   dim: spellDim,
   define: (type, name, value, use) => `const ${cTypeName(type, use)} ${name} = ${value};`,
   declare: (type, name, value, use) => `${cTypeName(type, use)} ${name}${value === undefined ? "" : ` = ${value}`};`,
-  branch: (condition, then, otherwise) => [
-    `if (${condition}) {`,
-    ...indent(then),
-    ...(otherwise.length > 0 ? ["} else {", ...indent(otherwise)] : []),
-    "}",
-  ],
+  branch,
   load: (buffer, memory, offset, result, use) => {
     if (result.lanes === 1) return spellElement(memory, `${buffer}[${offset}]`, use);
     const value = `*(const ${use(memoryVectorType(memory, result.lanes))} *)(${buffer} + ${offset})`;

@@ -13,7 +13,7 @@ import { cElementwise } from "./c-elementwise.ts";
 import { literal, spellDim, spellElement, spellStored } from "./c-scalars.ts";
 import { cMemoryName, cNames } from "./c-types.ts";
 import { cudaMatrix } from "./cuda-wrappers.ts";
-import { indent } from "./spell.ts";
+import { branch, indent } from "./spell.ts";
 import type { Definition, Target, Use } from "./target.ts";
 
 function typeName(type: ScalarType): string {
@@ -98,12 +98,7 @@ export const cudaTarget: Target = {
   place: ({ file, line }) => `#line ${line} ${JSON.stringify(file)}`,
   define: (type, name, value) => `const ${typeName(type)} ${name} = ${value};`,
   declare: (type, name, value) => `${typeName(type)} ${name}${value === undefined ? "" : ` = ${value}`};`,
-  branch: (condition, then, otherwise) => [
-    `if (${condition}) {`,
-    ...indent(then),
-    ...(otherwise.length > 0 ? ["} else {", ...indent(otherwise)] : []),
-    "}",
-  ],
+  branch,
   load: (buffer, memory, offset, _result, use) => spellElement(memory, `${buffer}[${offset}]`, use),
   store: (buffer, memory, offset, value, _type, use) => `${buffer}[${offset}] = ${spellStored(memory, value, use)};`,
   atomicAdd: (buffer, { dtype }, offset, value, use) => [spellAtomic(dtype, `${buffer} + ${offset}`, value, use)],

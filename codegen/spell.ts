@@ -11,3 +11,7 @@ export function infix(operator: string): Spelling {
 export function indent(lines: readonly string[]): readonly string[] {
   return lines.map((line) => (line.startsWith("#") ? line : `  ${line}`));
 }
+
+export function branch(condition: string, then: readonly string[], otherwise: readonly string[]): readonly string[] {
+  return [`if (${condition}) {`, ...indent(then), ...(otherwise.length > 0 ? ["} else {", ...indent(otherwise)] : []), "}"];
+}

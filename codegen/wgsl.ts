@@ -9,7 +9,7 @@
 
 import { type Dim, foldDim } from "../ir/dim.ts";
 import type { BufferType, DType, ScalarType } from "../ir/type.ts";
-import { indent } from "./spell.ts";
+import { branch, indent } from "./spell.ts";
 import type { Target, Use } from "./target.ts";
 import { wgslElementwise } from "./wgsl-elementwise.ts";
 import { wgslLiteral, wgslTypeName } from "./wgsl-types.ts";
@@ -72,12 +72,7 @@ export const wgslTarget: Target = {
   dim: spellDim,
   define: (_type, name, value) => `let ${name} = ${value};`,
   declare: (type, name, value, use) => `var ${name}: ${typeName(type, use)}${value === undefined ? "" : ` = ${value}`};`,
-  branch: (condition, then, otherwise) => [
-    `if (${condition}) {`,
-    ...indent(then),
-    ...(otherwise.length > 0 ? ["} else {", ...indent(otherwise)] : []),
-    "}",
-  ],
+  branch,
   load: (buffer, memory, offset) => (memory.dtype === "bool" ? `${elementOf(buffer, memory, offset)} != 0u` : elementOf(buffer, memory, offset)),
   store: (buffer, memory, offset, value) => `${elementOf(buffer, memory, offset)} = ${memory.dtype === "bool" ? `select(0u, 1u, ${value})` : value};`,
   atomicAdd: (buffer, memory, offset, value, use) => {
