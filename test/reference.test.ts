@@ -1,16 +1,16 @@
 /**
  * Values and gradients of another system: what JAX computed in doubles (reference/generate.py), against the same
- * functions written for tsdlc (reference/models.ts), compiled from their TypeScript and run on this machine.
+ * functions written for tsdlc (reference/models.ts), compiled from their TypeScript and run on one tier of each target.
  */
 
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { compileSource } from "../compiler/frontend/compile-source.ts";
-import { compileModule } from "../lib/compile.ts";
-import { runnableTiers } from "./compile/run-compiled.ts";
-import { type DTypeName, isTensor, loadPrograms, tensor, type Functions } from "tsdlc-runtime";
-import { codeFile, compileText } from "tsdlc-runtime/toolchain";
+import { bindForTest } from "./compile/run-compiled.ts";
+import { roundingFactorOn } from "./compile/tolerances.ts";
+import { machineOfEachTarget } from "./test-machine.ts";
+import { type DTypeName, type Functions, isTensor, tensor } from "tsdlc-runtime";
 
 interface StoredArray {
   readonly dtype: DTypeName;
@@ -30,24 +30,23 @@ const fixtures = JSON.parse(readFileSync(new URL("reference/fixtures.json", impo
 /** Rounding of f32 over the few dozen operations that lie between inputs and results, in parts of the largest element. */
 const tolerance = 4e-6;
 
-/** One tier will do: that tiers agree is for the tests of ops and of random programs to show. */
-for (const tier of (await runnableTiers()).slice(0, 1)) {
-  describe(`JAX ${fixtures.versions["jax"]} computes the same as tsdlc for ${tier}`, function () {
+/** One tier of a target will do: that tiers agree is for the tests of ops and of random programs to show. */
+for (const machine of await machineOfEachTarget()) {
+  describe(`JAX ${fixtures.versions["jax"]} computes the same as tsdlc on ${machine.title}`, function () {
     this.timeout(120_000);
     let functions: Functions;
-    before(async () => {
+    before(async function () {
+      if (!(await machine.open())) return this.skip();
       const { module, signatures } = compileSource([fileURLToPath(new URL("reference/models.ts", import.meta.url))]);
       assert.deepEqual(signatures.map(({ name }) => name).toSorted(), Object.keys(fixtures.cases).toSorted(), "a model for each case of the fixtures");
-      const { tiers: [compiled], constants } = compileModule(module, signatures, { tiers: [tier] });
-      assert.ok(compiled);
-      const code = codeFile(await compileText(compiled.source, compiled.flags));
-      functions = await loadPrograms({ programs: compiled.programs, code, ...(constants === undefined ? {} : { constants }) });
+      functions = await bindForTest(module, machine, signatures);
     });
+    after(() => machine.close());
     for (const [name, { inputs, results }] of Object.entries(fixtures.cases)) {
       it(name, async () => {
         const run = functions[name];
         assert.ok(run);
-        const compared = await compare(await run(...inputs.map(({ dtype, shape, data }) => tensor(data, shape, dtype))), results, name);
+        const compared = await compare(await run(...inputs.map(({ dtype, shape, data }) => tensor(data, shape, dtype))), results, name, tolerance * roundingFactorOn(machine.limits));
         assert.ok(compared >= 3, `${name} compares ${compared} arrays`);
       });
     }
@@ -55,12 +54,12 @@ for (const tier of (await runnableTiers()).slice(0, 1)) {
 }
 
 /** Returns how many arrays were compared. */
-async function compare(actual: unknown, expected: StoredTree, path: string): Promise<number> {
+async function compare(actual: unknown, expected: StoredTree, path: string, tolerance: number): Promise<number> {
   if (!isStoredArray(expected)) {
     assert.ok(typeof actual === "object" && actual !== null, `${path} is an object`);
     assert.deepEqual(Object.keys(actual).toSorted(), Object.keys(expected).toSorted(), path);
     let compared = 0;
-    for (const [name, item] of Object.entries(expected)) compared += await compare((actual as Record<string, unknown>)[name], item, `${path}.${name}`);
+    for (const [name, item] of Object.entries(expected)) compared += await compare((actual as Record<string, unknown>)[name], item, `${path}.${name}`, tolerance);
     return compared;
   }
   assert.ok(isTensor(actual), `${path} is a tensor`);

@@ -2,6 +2,8 @@
  * What must really run: TSDLC_REQUIRE is a list of cpu, webgpu, browser, cuda-emulated (kernels on the CPU, by g++) and
  * cuda-compiler (NVIDIA's own). A test that finds one of them absent says why, once, and is skipped; when the list names
  * it, that fails the run.
+ *
+ * TSDLC_TEST_CUDA=real asks for a GPU: tests of CUDA then run on it and on no stand-in, and fail where there is none.
  */
 
 export type Requirable = "cpu" | "webgpu" | "browser" | "cuda-emulated" | "cuda-compiler";
@@ -19,4 +21,16 @@ export function absent(name: Requirable, reason: string): undefined {
   if (!said.has(name)) console.warn(`tests on ${name} are skipped: ${reason}`);
   said.add(name);
   return undefined;
+}
+
+/** Whether a GPU is asked for, in place of a stand-in. */
+export function isRealCuda(): boolean {
+  const asked = process.env["TSDLC_TEST_CUDA"] ?? "";
+  if (asked !== "" && asked !== "real") throw new Error(`TSDLC_TEST_CUDA is "${asked}": it may be "real", for the GPU of this machine`);
+  return asked === "real";
+}
+
+/** For titles: what is emulated has never seen a GPU. */
+export function cudaTitle(): string {
+  return isRealCuda() ? "cuda" : "cuda (emulated)";
 }

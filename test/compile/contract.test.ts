@@ -1,5 +1,5 @@
 /**
- * Contractions compiled for this machine against plain loops in doubles: every layout of the operands, sizes on both
+ * Contractions on everything there is to run on, against plain loops in doubles: every layout of the operands, sizes on both
  * sides of what schedules choose by (tiles, panels, few rows, one column, nothing at all), named and literal, with a
  * bias and a relu behind them.
  */
@@ -8,7 +8,8 @@ import assert from "node:assert/strict";
 import { hostArray, type HostArray } from "../../ir/host.ts";
 import { parse } from "../../ir/parse.ts";
 import { createRandom } from "../run-sample.ts";
-import { compileForTest, type RunCompiled, runnableTiers } from "./run-compiled.ts";
+import { testMachines } from "../test-machine.ts";
+import { compileForTest, type RunCompiled } from "./run-compiled.ts";
 
 interface Layout {
   readonly name: string;
@@ -52,14 +53,20 @@ const batched = `func @batched(%x: f32[B,M,12], %w: f32[B,20,12]) {
   return %0
 }`;
 
-for (const tier of await runnableTiers()) {
-  describe(`contractions on ${tier}`, function () {
-    this.timeout(120_000);
+for (const machine of await testMachines()) {
+  // None of them is of f16, for whose sake the tier of f16 differs from the base.
+  if (machine.limits.onlyFor !== undefined) continue;
+  const possible = layouts.filter(({ dtype }) => machine.limits.dtypes.includes(dtype));
+
+  describe(`contractions on ${machine.title}`, function () {
+    this.timeout(240_000);
     let run: RunCompiled;
-    before(async () => {
-      run = await compileForTest(parse([...layouts.map(textOf), batched].join("\n\n")), tier);
+    before(async function () {
+      if (!(await machine.open())) return this.skip();
+      run = await compileForTest(parse([...possible.map(textOf), batched].join("\n\n")), machine);
     });
-    for (const layout of layouts) it(layout.name, () => checkLayout(run, layout));
+    after(() => machine.close());
+    for (const layout of possible) it(layout.name, () => checkLayout(run, layout));
     it("batched", () => checkBatched(run));
   });
 }

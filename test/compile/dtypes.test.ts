@@ -1,17 +1,17 @@
 /**
- * The dtypes that samples of the op table do not use, and their casts: compiled for this machine's processor and for
- * WebGPU, and compared with `evaluate`.
+ * The dtypes that samples of the op table do not use, and their casts: on everything there is to run on,
+ * compared with `evaluate`.
  */
 
 import assert from "node:assert/strict";
 import type { DType } from "../../ir/type.ts";
-import { findLimits } from "../../passes/limits.ts";
-import { compileForTest, testMachines } from "./run-compiled.ts";
+import { testMachines } from "../test-machine.ts";
+import { compileForTest } from "./run-compiled.ts";
 import { checkCase, hasOnly, standInCases, standIns } from "./sample-cases.ts";
 import { toleranceOn } from "./tolerances.ts";
 
 for (const machine of await testMachines()) {
-  const limits = findLimits(machine.tier);
+  const { limits } = machine;
   const { onlyFor } = limits;
   const dtypes = (Object.keys(standIns) as (keyof typeof standIns)[]).filter((dtype: DType) => (onlyFor === undefined ? limits.dtypes.includes(dtype) : dtype === onlyFor));
 

@@ -9,9 +9,9 @@ import { hostArray, type HostArray, roundTo } from "../../ir/host.ts";
 import { interpret } from "../../ir/interpret.ts";
 import type { Module } from "../../ir/module.ts";
 import { parse } from "../../ir/parse.ts";
-import { findLimits } from "../../passes/limits.ts";
 import { present } from "../run-sample.ts";
-import { compileForTest, testMachines } from "./run-compiled.ts";
+import { testMachines } from "../test-machine.ts";
+import { compileForTest } from "./run-compiled.ts";
 
 /** Every pair of values of a byte, with results that a missing wrap would change. */
 const bytes = (dtype: "i8" | "u8"): Module => parse(`
@@ -72,7 +72,7 @@ func @scale(%x: f32[N], %lr: f64[], %count: f64[]) {
 `);
 
 for (const machine of await testMachines()) {
-  const limits = findLimits(machine.tier);
+  const { limits } = machine;
 
   describe(`narrow types on ${machine.title}`, function () {
     this.timeout(120_000);

@@ -1,17 +1,16 @@
 /**
- * Every sample of the op table as a compiled program against `evaluate`, on this machine's processor and on WebGPU: at
+ * Every sample of the op table as a compiled program against `evaluate`, on everything there is to run on: at
  * symbolic sizes, with 0 and 1 among them, and at literal ones.
  */
 
 import type { Module } from "../../ir/module.ts";
-import { findLimits } from "../../passes/limits.ts";
-import { compileForTest, type RunCompiled, testMachines } from "./run-compiled.ts";
+import { testMachines } from "../test-machine.ts";
+import { compileForTest, type RunCompiled } from "./run-compiled.ts";
 import { checkCase, hasOnly, sampleCases } from "./sample-cases.ts";
 import { toleranceOn } from "./tolerances.ts";
 
 for (const machine of await testMachines()) {
-  const { tier } = machine;
-  const limits = findLimits(tier);
+  const { limits } = machine;
   // The table has no f16, for whose sake the tier of f16 differs from the base.
   if (limits.onlyFor !== undefined) continue;
 

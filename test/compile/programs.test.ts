@@ -1,4 +1,7 @@
-/** The hand-written programs of test/programs with loops and branches, on this machine, against the interpreter. */
+/**
+ * The hand-written programs of test/programs with loops and branches, on everything there is to run
+ * on, against the interpreter.
+ */
 
 import assert from "node:assert/strict";
 import { readdirSync, readFileSync } from "node:fs";
@@ -9,10 +12,12 @@ import type { Func } from "../../ir/module.ts";
 import { parse } from "../../ir/parse.ts";
 import { isFloat } from "../../ir/type.ts";
 import { tensorTypeOf } from "../../ir/type-of.ts";
-import { createRandom } from "../run-sample.ts";
-import { compileForTest, type RunCompiled, runnableTiers } from "./run-compiled.ts";
+import { createRandom, present } from "../run-sample.ts";
+import { testMachines } from "../test-machine.ts";
+import { compileForTest, type RunCompiled } from "./run-compiled.ts";
 
 const folder = new URL("../programs/", import.meta.url);
+const modules = readdirSync(folder).filter((name) => name.endsWith(".ir")).map((file) => [file, parse(readFileSync(new URL(file, folder), "utf8"))] as const);
 
 /** Values of every integer of rank 0, a count of steps in these programs, with the sizes of dims. */
 const cases = [
@@ -20,21 +25,25 @@ const cases = [
   { count: 5, sizes: { N: 16, M: 7 } }, { count: 27, sizes: { N: 4, M: 100 } }, { count: 3, sizes: { N: 5, M: 0 } },
 ];
 
-for (const tier of await runnableTiers()) {
-  describe(`programs with control flow compiled for ${tier}`, () => {
-    for (const file of readdirSync(folder).filter((name) => name.endsWith(".ir"))) {
-      const module = parse(readFileSync(new URL(file, folder), "utf8"));
-      let run: RunCompiled;
-      before(async () => {
-        run = await compileForTest(module, tier);
-      });
+for (const machine of await testMachines()) {
+  if (machine.limits.onlyFor !== undefined) continue;
+
+  describe(`programs with control flow on ${machine.title}`, function () {
+    this.timeout(240_000);
+    const runs = new Map<string, RunCompiled>();
+    before(async function () {
+      if (!(await machine.open())) return this.skip();
+      for (const [file, module] of modules) runs.set(file, await compileForTest(module, machine));
+    });
+    after(() => machine.close());
+    for (const [file, module] of modules) {
       for (const func of module.functions) {
         it(`${file}: ${func.name}`, async () => {
           for (const { count, sizes } of cases) {
             if (func.name === "collatz" && count === 0) continue; // the sequence of 0 never reaches 1
             const inputs = inputsOf(func, count, sizes);
             const expected = interpret(module, func.name, inputs, sizes);
-            const actual = await run(func.name, inputs);
+            const actual = await present(runs.get(file))(func.name, inputs);
             assert.equal(actual.length, expected.length);
             expected.forEach((wanted, result) => assertClose(actual[result], wanted, `result ${result} with ${count} steps at ${JSON.stringify(sizes)}`));
           }

@@ -25,6 +25,8 @@ export interface Instruction {
 
 export interface Recipe {
   readonly isDouble: boolean;
+  /** Whether quotients and square roots are rounded correctly where the program is to run. */
+  readonly isDivisionExact: boolean;
   /** Positions in `dims` of the axes of the parameters. */
   readonly axes: readonly number[];
   readonly instructions: readonly Instruction[];
@@ -38,6 +40,7 @@ const small = fc.nat(63);
 
 export const recipe: fc.Arbitrary<Recipe> = fc.record({
   isDouble: fc.boolean(),
+  isDivisionExact: fc.constant(true),
   axes: fc.array(fc.nat(dims.length - 1), { minLength: 3, maxLength: 3 }),
   instructions: fc.array(fc.record({ op: fc.nat(1023), x: small, y: small, choice: small, isKept: fc.boolean() }, { noNullPrototype: true }), { minLength: 1, maxLength: 12 }),
 }, { noNullPrototype: true });
@@ -60,6 +63,7 @@ interface Step {
   readonly b: Builder;
   readonly x: Entry;
   readonly y: Entry;
+  readonly isDivisionExact: boolean;
   /** Draws a number below `count`, a new one each time. */
   pick(count: number): number;
 }
@@ -80,8 +84,8 @@ const unary: readonly Make[] = [
     (b: Builder, x: Value) => b.neg(x),
     (b: Builder, x: Value) => b.abs(x),
     (b: Builder, x: Value) => b.mul(x, 0.5),
-    (b: Builder, x: Value) => b.sqrt(b.abs(x)),
   ].map((make): Make => ({ b, x }) => (isFloating(x.value) ? exact(make(b, x.value), x.isExact) : undefined)),
+  ({ b, x, isDivisionExact }) => (isFloating(x.value) ? exact(b.sqrt(b.abs(x.value)), x.isExact && isDivisionExact) : undefined),
   ...[
     (b: Builder, x: Value) => b.tanh(x),
     (b: Builder, x: Value) => b.exp(b.min(x, 2)),
@@ -121,11 +125,12 @@ const binary: readonly Make[] = [
     (b: Builder, x: Value, y: Value) => b.max(x, y),
     (b: Builder, x: Value, y: Value) => b.min(x, y),
     (b: Builder, x: Value, y: Value) => b.div(x, b.add(b.abs(y), 1)),
-  ].map((make): Make => (step) => {
+  ].map((make, position, { length }): Make => (step) => {
     const { b, x, y } = step;
     if (!isNumeric(x.value)) return undefined;
     const other = fit(step, y.value, tensorTypeOf(x.value));
-    return other === undefined ? undefined : exact(make(b, x.value, other), x.isExact && y.isExact);
+    const isDivision = position === length - 1;
+    return other === undefined ? undefined : exact(make(b, x.value, other), x.isExact && y.isExact && (step.isDivisionExact || !isDivision || !isFloating(x.value)));
   }),
   (step) => {
     const { b, x, y } = step;
@@ -299,7 +304,7 @@ function firstThatFits(op: number, step: Step): Entry | undefined {
 }
 
 /** The function of a recipe; `all` makes every value a result, which is how the reference tells how large values get. */
-export function functionOfRecipe(name: string, { isDouble, axes, instructions }: Recipe, all = false): Func {
+export function functionOfRecipe(name: string, { isDouble, isDivisionExact, axes, instructions }: Recipe, all = false): Func {
   const dtype = isDouble ? "f64" : "f32";
   const [first = 1, second = 1, third = 1] = axes.map((axis) => dims[axis] ?? 1);
   const [n, m] = [namedDim("N"), namedDim("M")];
@@ -318,7 +323,7 @@ export function functionOfRecipe(name: string, { isDouble, axes, instructions }:
         return (state >>> 8) % count;
       };
       const take = (position: number): Entry => entries[entries.length - 1 - (position % entries.length)] ?? inexact(values[0] as Value);
-      const step = { b, x: take(x), y: take(y), pick };
+      const step = { b, x: take(x), y: take(y), pick, isDivisionExact };
       const made = firstThatFits(op, step);
       if (made === undefined) continue;
       for (const operand of [step.x.value, step.y.value]) used.add(operand);

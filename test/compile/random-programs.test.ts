@@ -1,5 +1,5 @@
 /**
- * Random straight-line programs (random-module.ts), compiled for each tier of this machine, against the interpreter.
+ * Random straight-line programs (random-module.ts), on everything there is to run on, against the interpreter.
  *
  * One module holds a whole batch, because the C compiler is what takes time. TSDLC_SEED and TSDLC_BATCH choose others;
  * a failure prints the seed and the program, shrunk by fast-check, as text that `tsdlc run` takes.
@@ -16,56 +16,85 @@ import { isFloat } from "../../ir/type.ts";
 import { tensorTypeOf } from "../../ir/type-of.ts";
 import { createRandom } from "../run-sample.ts";
 import { functionOfRecipe, type Recipe, recipe, sizes } from "./random-module.ts";
-import { compileForTest, type RunCompiled, runnableTiers } from "./run-compiled.ts";
+import { type TestMachine, testMachines } from "../test-machine.ts";
+import { compileForTest, type RunCompiled } from "./run-compiled.ts";
 import { signatureOf } from "./signature-of.ts";
+import { roundingFactorOn } from "./tolerances.ts";
 
 const seed = Number(process.env["TSDLC_SEED"] ?? 1);
-const batch = Number(process.env["TSDLC_BATCH"] ?? 24);
+/** A kernel takes a driver of WebGPU 60 ms the first time. */
+const batchOn = ({ limits: { target } }: TestMachine): number => Number(process.env["TSDLC_BATCH"] ?? (target === "wgsl" ? 12 : 24));
 
 interface Case {
+  /** As fast-check can shrink it. */
+  readonly drawn: Recipe;
   readonly recipe: Recipe;
   readonly func: Func;
 }
 
-function casesOf(recipes: readonly Recipe[]): readonly Case[] {
-  const cases = recipes.map((each, i) => ({ recipe: each, func: functionOfRecipe(`program_${i}`, each) }));
+function casesOf(drawn: readonly Recipe[], isWebGpu: boolean): readonly Case[] {
+  const cases = drawn.map((each, i): Case => {
+    const recipe = isWebGpu ? asOnWebGpu(each) : each;
+    return { drawn: each, recipe, func: functionOfRecipe(`program_${i}`, recipe) };
+  });
   return cases.filter(({ func }) => func.body.yields.length > 0);
 }
 
-const cases = casesOf(fc.sample(recipe, { seed, numRuns: batch }));
+/** As WGSL has it: no f64, and a division and a square root that are not rounded correctly. */
+const asOnWebGpu = (each: Recipe): Recipe => ({ ...each, isDouble: false, isDivisionExact: false });
 
-for (const tier of await runnableTiers()) {
-  describe(`random programs compiled for ${tier}`, function () {
+for (const machine of await testMachines()) {
+  if (machine.limits.onlyFor !== undefined) continue;
+
+  describe(`random programs on ${machine.title}`, function () {
     this.timeout(600_000);
+    before(async function () {
+      if (!(await machine.open())) this.skip();
+    });
+    after(() => machine.close());
+    const batch = batchOn(machine);
     it(`equal the interpreter (${batch} with seed ${seed})`, async () => {
+      const cases = casesFor(machine.limits.target === "wgsl", batch);
       assert.ok(cases.length > batch / 2, "most recipes are programs");
       let run: RunCompiled;
       try {
-        run = await compileCases(cases, tier);
+        run = await compileCases(cases, machine);
       } catch {
-        for (const each of cases) await shrink(each.recipe, tier);
+        for (const each of cases) await shrink(each.drawn, machine);
         throw new Error("a batch cannot be compiled, and each of its programs can");
       }
       for (const each of cases) {
-        if ((await faultOf(each, run)) === undefined) continue;
-        await shrink(each.recipe, tier);
+        if ((await faultOf(each, run, machine)) === undefined) continue;
+        await shrink(each.drawn, machine);
         throw new Error(`a program failed among others and passes alone:\n${print({ functions: [each.func] })}`);
       }
     });
   });
 }
 
+const batches = new Map<string, readonly Case[]>();
+
+/** The same cases for all machines that take them, so that what the interpreter says of one is worked out once. */
+function casesFor(isWebGpu: boolean, batch: number): readonly Case[] {
+  const key = `${isWebGpu} ${batch}`;
+  const known = batches.get(key);
+  if (known !== undefined) return known;
+  const cases = casesOf(fc.sample(recipe, { seed, numRuns: batch }), isWebGpu);
+  batches.set(key, cases);
+  return cases;
+}
+
 /** Every other program may write its results over its arguments. */
-function compileCases(cases: readonly Case[], tier: string): Promise<RunCompiled> {
+function compileCases(cases: readonly Case[], machine: TestMachine): Promise<RunCompiled> {
   const signatures = cases.map(({ func, recipe: { axes } }) => signatureOf(func, (axes[0] ?? 0) % 2 === 0 ? [0, 1, 2, 3, 4, 5] : []));
-  return compileForTest({ functions: cases.map(({ func }) => func) }, tier, signatures);
+  return compileForTest({ functions: cases.map(({ func }) => func) }, machine, signatures);
 }
 
 /** Runs a program alone; when it fails, finds a smaller one that fails too, for two minutes, and fails with it. */
-async function shrink(failing: Recipe, tier: string): Promise<void> {
+async function shrink(failing: Recipe, machine: TestMachine): Promise<void> {
   const fails = fc.asyncProperty(recipe, async (candidate) => {
-    for (const each of casesOf([candidate])) {
-      const fault = await compileCases([each], tier).then((run) => faultOf(each, run), String);
+    for (const each of casesOf([candidate], machine.limits.target === "wgsl")) {
+      const fault = await compileCases([each], machine).then((run) => faultOf(each, run, machine), String);
       if (fault !== undefined) throw new Error(`${fault}\n${print({ functions: [each.func] })}`);
     }
   });
@@ -81,7 +110,7 @@ interface Reference {
 
 const references = new WeakMap<Case, readonly Reference[]>();
 
-/** What the interpreter says, worked out once for all tiers. */
+/** What the interpreter says, worked out once for all machines. */
 function referencesOf(each: Case): readonly Reference[] {
   const known = references.get(each);
   if (known !== undefined) return known;
@@ -96,11 +125,11 @@ function referencesOf(each: Case): readonly Reference[] {
   return found;
 }
 
-async function faultOf(each: Case, run: RunCompiled): Promise<string | undefined> {
+async function faultOf(each: Case, run: RunCompiled, { limits }: TestMachine): Promise<string | undefined> {
   for (const { size, inputs, expected, magnitude } of referencesOf(each)) {
     const actual = await run(each.func.name, inputs);
     for (const [result, wanted] of expected.entries()) {
-      const fault = difference(wanted, actual[result], magnitude);
+      const fault = difference(wanted, actual[result], magnitude * roundingFactorOn(limits));
       if (fault !== undefined) return `result ${result} at ${JSON.stringify(size)}: ${fault}`;
     }
   }

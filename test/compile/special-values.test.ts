@@ -12,9 +12,9 @@ import { hostArray, type HostArray } from "../../ir/host.ts";
 import { interpret } from "../../ir/interpret.ts";
 import type { Func, Module, Value } from "../../ir/module.ts";
 import { type DType, tensorType } from "../../ir/type.ts";
-import { findLimits } from "../../passes/limits.ts";
 import { present, ulpsBetween } from "../run-sample.ts";
-import { compileForTest, type RunCompiled, testMachines } from "./run-compiled.ts";
+import { testMachines } from "../test-machine.ts";
+import { compileForTest, type RunCompiled } from "./run-compiled.ts";
 
 const unary = ["neg", "abs", "sign", "floor", "ceil", "round", "sqrt", "rsqrt", "exp", "expm1", "log", "log1p", "sin", "cos", "tanh", "erf"];
 const binary = ["add", "sub", "mul", "div", "rem", "pow", "max", "min", "eq", "ne", "lt", "le", "gt", "ge"];
@@ -45,7 +45,7 @@ function moduleOf(dtype: DType, dtypes: readonly DType[]): Module {
 }
 
 for (const machine of await testMachines()) {
-  const limits = findLimits(machine.tier);
+  const { limits } = machine;
   const dtypes = (["f32", "f16"] as const).filter((dtype) => (limits.onlyFor === undefined ? limits.dtypes.includes(dtype) : dtype === limits.onlyFor));
 
   describe(`special values on ${machine.title}`, function () {

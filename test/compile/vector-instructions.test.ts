@@ -10,7 +10,8 @@ import { interpret } from "../../ir/interpret.ts";
 import type { Module, Value } from "../../ir/module.ts";
 import { type DType, tensorType } from "../../ir/type.ts";
 import { present } from "../run-sample.ts";
-import { compileForTest, runnableTiers } from "./run-compiled.ts";
+import { cpuMachines } from "../test-machine.ts";
+import { compileForTest } from "./run-compiled.ts";
 
 const length = 37;
 const numbers = [0, -0, 0.5, -0.5, 1.5, 2.5, -2.5, 0.49999997, 8388609, -8388609.5, 3e9, 1e-40, -1e-40, Infinity, -Infinity, NaN, 1, -1, 7.3];
@@ -65,11 +66,11 @@ function inputsOf(dtype: DType): readonly HostArray[] {
   return [1, 5].map((step) => hostArray(dtype, [length], Array.from({ length }, (_, i) => at(i * step))));
 }
 
-for (const tier of await runnableTiers()) {
-  describe(`vector instructions on ${tier}`, function () {
+for (const machine of await cpuMachines()) {
+  describe(`vector instructions on ${machine.title}`, function () {
     this.timeout(60_000);
     let run: Awaited<ReturnType<typeof compileForTest>>;
-    before(async () => (run = await compileForTest(module, tier)));
+    before(async () => (run = await compileForTest(module, machine)));
     for (const { dtype, name } of cases) {
       it(name, async () => {
         const inputs = inputsOf(dtype);

@@ -1,11 +1,16 @@
 /**
- * Emitted CUDA through NVIDIA's own compilers: the kernels of every sample of the op table, in the dtypes of the table and
- * in those that it does not use, for the oldest and the newest architecture that packages are built for. What this cannot
- * show is a wrong number; for that the same kernels run on the emulator.
+ * Emitted CUDA through NVIDIA's own compilers, for the oldest and the newest architecture that packages are built for: the
+ * kernels of every sample of the op table, in the dtypes of the table and in those that it does not use; of whole models;
+ * of products at the sizes that matter, in each precision. What this cannot show is a wrong number; for that the same
+ * kernels run on the emulator.
  */
 
 import assert from "node:assert/strict";
+import { join } from "node:path";
+import { compileSource } from "../../compiler/frontend/compile-source.ts";
 import type { Module } from "../../ir/module.ts";
+import { parse } from "../../ir/parse.ts";
+import type { Precision, Signature } from "../../ir/signature.ts";
 import { compileModule } from "../../lib/compile.ts";
 import { type SampleCase, sampleCases, standInCases, standIns } from "../compile/sample-cases.ts";
 import { signatureOf } from "../compile/signature-of.ts";
@@ -14,6 +19,43 @@ import { buildTimeout, needsEmulator, needsToolkit } from "./present.ts";
 import { compileForArchitecture } from "./real-compiler.ts";
 
 const architectures = ["sm_80", "sm_90a"];
+
+/** Whole models, and what their products may be rounded to. */
+const models: Readonly<Record<string, readonly Precision[]>> = {
+  "test/lib/composite-models.ts": ["f32"],
+  "test/compile/kernel-count-models.ts": ["f32"],
+  "test/reference/models.ts": ["f32"],
+  "examples/mnist/model.ts": ["f32", "tf32", "bf16"],
+};
+
+interface Product {
+  readonly name: string;
+  readonly dtype: string;
+  readonly precision?: Precision;
+  /** Rows, terms and columns. */
+  readonly sizes: readonly [m: number | string, k: number | string, n: number | string];
+  readonly isLeftTransposed: boolean;
+  readonly isRightTransposed: boolean;
+}
+
+const kinds = [
+  { kind: "f32", dtype: "f32" }, { kind: "tf32", dtype: "f32", precision: "tf32" }, { kind: "bf16", dtype: "f32", precision: "bf16" },
+  { kind: "of_f16", dtype: "f16" }, { kind: "of_bf16", dtype: "bf16" }, { kind: "of_f64", dtype: "f64" }, { kind: "of_i32", dtype: "i32" },
+] as const;
+
+/** Large tiles, named sizes, a product with few rows, one with a long sum. */
+const products: readonly Product[] = kinds.flatMap(({ kind, ...types }) =>
+  ([["large", 4096, 4096, 4096], ["named", "M", "K", "N"], ["few", 4, 1024, 1024], ["long", 64, 65536, 64]] as const).flatMap(([size, m, k, n]) =>
+    [false, true].flatMap((isLeftTransposed) => [false, true].map((isRightTransposed): Product =>
+      ({ name: `${kind}_${size}_${isLeftTransposed ? "t" : "n"}${isRightTransposed ? "t" : "n"}`, ...types, sizes: [m, k, n], isLeftTransposed, isRightTransposed })))));
+
+function textOf({ name, dtype, sizes: [m, k, n], isLeftTransposed, isRightTransposed }: Product): string {
+  const [left, right] = [isLeftTransposed ? [k, m] : [m, k], isRightTransposed ? [n, k] : [k, n]];
+  return `func @${name}(%x: ${dtype}[${left.join()}], %w: ${dtype}[${right.join()}]) {
+  %0: ${dtype}[${m},${n}] = dot_general %x, %w {"leftBatch":[],"leftReduced":[${isLeftTransposed ? 0 : 1}],"rightBatch":[],"rightReduced":[${isRightTransposed ? 1 : 0}]}
+  return %0
+}`;
+}
 
 describe("cuda: emitted kernels and NVIDIA's compilers", function () {
   this.timeout(buildTimeout);
@@ -25,9 +67,8 @@ describe("cuda: emitted kernels and NVIDIA's compilers", function () {
   const findings: Finding[] = [];
   let checks = 0;
 
-  async function check(cases: readonly SampleCase[], architecture: string): Promise<void> {
-    const module: Module = { functions: cases.map(({ func }) => func) };
-    const { tiers: [cuda] } = compileModule(module, module.functions.map((func) => signatureOf(func)), { tiers: ["cuda"] });
+  async function check(module: Module, signatures: readonly Signature[], architecture: string): Promise<void> {
+    const { tiers: [cuda] } = compileModule(module, signatures, { tiers: ["cuda"] });
     assert.ok(cuda);
     const outcome = await compileForArchitecture(cuda.source, { architecture });
     assert.ok(outcome.ok, outcome.log);
@@ -40,17 +81,40 @@ describe("cuda: emitted kernels and NVIDIA's compilers", function () {
     assert.deepEqual(unallowed(found, await allowances()), []);
   }
 
+  function checkSamples(cases: readonly SampleCase[], architecture: string): Promise<void> {
+    const module: Module = { functions: cases.map(({ func }) => func) };
+    return check(module, module.functions.map((func) => signatureOf(func)), architecture);
+  }
+
   for (const architecture of architectures) {
-    it(`all samples for ${architecture}`, () => check(sampleCases, architecture));
+    it(`all samples for ${architecture}`, () => checkSamples(sampleCases, architecture));
+
+    for (const [file, precisions] of Object.entries(models)) {
+      for (const precision of precisions) {
+        it(`${file} in ${precision} for ${architecture}`, () => {
+          const { module, signatures } = compileSource([join(import.meta.dirname, "../..", file)]);
+          return check(module, signatures.map((signature) => ({ ...signature, precision })), architecture);
+        });
+      }
+    }
+
+    it(`products in each precision and of each dtype for ${architecture}`, () => {
+      const module = parse(products.map(textOf).join("\n"));
+      const signatures = module.functions.map((func, i): Signature => {
+        const { precision } = products[i] ?? {};
+        return { ...signatureOf(func), ...(precision === undefined ? {} : { precision }) };
+      });
+      return check(module, signatures, architecture);
+    });
   }
 
   for (const dtype of Object.keys(standIns) as readonly (keyof typeof standIns)[]) {
-    it(`all samples that take ${dtype} for sm_80`, () => check(standInCases(dtype), "sm_80"));
+    it(`all samples that take ${dtype} for sm_80`, () => checkSamples(standInCases(dtype), "sm_80"));
   }
 
   it("need every exception that is made", async function () {
     // Where only some of the tests were asked for, nothing can be said.
-    if (checks < architectures.length + Object.keys(standIns).length) this.skip();
+    if (checks < architectures.length * (2 + Object.values(models).flat().length) + Object.keys(standIns).length) this.skip();
     assert.deepEqual(unneeded(findings, await allowances()), []);
   });
 });

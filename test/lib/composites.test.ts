@@ -1,16 +1,20 @@
 /**
  * The functions of the library that are written in the DSL: compiled from their TypeScript by the frontend, run by the
- * interpreter, and compared with their formulas in JavaScript's doubles.
+ * interpreter and on one tier of each target, and compared with their formulas in JavaScript's doubles.
  */
 
 import assert from "node:assert/strict";
 import { fileURLToPath } from "node:url";
-import { compileSource, type CompiledSource } from "../../compiler/frontend/compile-source.ts";
+import { compileSource } from "../../compiler/frontend/compile-source.ts";
 import { hostArray, type HostArray } from "../../ir/host.ts";
 import { interpret } from "../../ir/interpret.ts";
-import type { Module } from "../../ir/module.ts";
-import type { SignatureTree } from "../../ir/signature.ts";
+import { findFunction } from "../../ir/module.ts";
+import type { Signature, SignatureTree } from "../../ir/signature.ts";
 import { runPasses } from "../../passes/pipeline.ts";
+import { compileForTest, type RunCompiled } from "../compile/run-compiled.ts";
+import { signatureOf } from "../compile/signature-of.ts";
+import { roundingFactorOn } from "../compile/tolerances.ts";
+import { machineOfEachTarget, type TestMachine } from "../test-machine.ts";
 
 const f32 = (shape: readonly number[], values: readonly number[]): HostArray => hostArray("f32", shape, values);
 const i32 = (shape: readonly number[], values: readonly number[]): HostArray => hostArray("i32", shape, values);
@@ -25,7 +29,7 @@ function leafNames(tree: SignatureTree, path: readonly (string | number)[] = [])
   }
 }
 
-function assertClose(actual: HostArray | undefined, expected: readonly number[], what: string, tolerance = 2e-6): void {
+function assertCloseTo(tolerance: number, actual: HostArray | undefined, expected: readonly number[], what: string): void {
   assert.ok(actual, `${what} is a result`);
   assert.equal(actual.data.length, expected.length, `${what} has as many elements as expected`);
   expected.forEach((value, i) => {
@@ -41,19 +45,64 @@ const variance = (values: readonly number[], correction = 1): number => sum(valu
 const sigmoid = (x: number): number => 1 / (1 + Math.exp(-x));
 const softmax = (row: readonly number[]): number[] => row.map((value) => Math.exp(value) / sum(row.map(Math.exp)));
 
-describe("functions of the library in the DSL", function () {
-  this.timeout(120_000);
-  let compiled: CompiledSource;
-  let module: Module;
-  before(() => {
-    compiled = compileSource([fileURLToPath(new URL("composite-models.ts", import.meta.url))]);
-    module = runPasses(compiled.module, ["transform"], {});
-  });
+let compiled: ReturnType<typeof compileAll> | undefined;
 
-  function run(name: string, ...inputs: HostArray[]): Readonly<Record<string, HostArray>> {
-    const signature = compiled.signatures.find((candidate) => candidate.name === name);
+/** The models of composite-models.ts, their derivatives made ops. */
+function compileAll() {
+  const { module, signatures } = compileSource([fileURLToPath(new URL("composite-models.ts", import.meta.url))]);
+  return { module: runPasses(module, ["transform"], {}), signatures: new Map(signatures.map((signature) => [signature.name, signature])) };
+}
+
+interface Host {
+  readonly title: string;
+  readonly roundingFactor: number;
+  /** Undefined where a device is absent. */
+  open(): Promise<RunCompiled | undefined>;
+  close(): void;
+}
+
+const interpreter: Host = {
+  title: "in the interpreter",
+  roundingFactor: 1,
+  open: async () => async (name, inputs) => interpret(models().module, name, inputs),
+  close: () => undefined,
+};
+
+/** Leaf by leaf: how calls take trees is for other tests. */
+function hostOn(machine: TestMachine): Host {
+  return {
+    title: `on ${machine.title}`,
+    roundingFactor: roundingFactorOn(machine.limits),
+    open: async () => {
+      if (!(await machine.open())) return undefined;
+      const { module, signatures } = models();
+      return compileForTest(module, machine, [...signatures.keys()].map((name) => signatureOf(findFunction(module, name))));
+    },
+    close: () => machine.close(),
+  };
+}
+
+function models(): ReturnType<typeof compileAll> {
+  return (compiled ??= compileAll());
+}
+
+for (const host of [interpreter, ...(await machineOfEachTarget()).map(hostOn)]) describe(`functions of the library in the DSL ${host.title}`, function () {
+  this.timeout(120_000);
+  let runLeaves: RunCompiled;
+  before(async function () {
+    const opened = await host.open();
+    if (opened === undefined) return this.skip();
+    runLeaves = opened;
+  });
+  after(() => host.close());
+
+  const assertClose = (actual: HostArray | undefined, expected: readonly number[], what: string): void =>
+    assertCloseTo(2e-6 * host.roundingFactor, actual, expected, what);
+
+  async function run(name: string, ...inputs: HostArray[]): Promise<Readonly<Record<string, HostArray>>> {
+    const signature: Signature | undefined = models().signatures.get(name);
     assert.ok(signature);
-    const results = interpret(module, name, inputs);
+    const results = await runLeaves(name, inputs);
     return Object.fromEntries(leafNames(signature.result).map((leaf, i) => [leaf, results[i]] as const).filter((pair): pair is [string, HostArray] => pair[1] !== undefined));
   }
 
@@ -93,10 +142,10 @@ describe("functions of the library in the DSL", function () {
       softplus: sigmoid,
     };
     for (const [name, formula] of Object.entries(formulas)) {
-      it(name, () => assertClose(run("activations", f32([points.length], points))[name], points.map(formula), name));
+      it(name, async () => assertClose((await run("activations", f32([points.length], points)))[name], points.map(formula), name));
     }
     for (const [name, formula] of Object.entries(gradients)) {
-      it(`the gradient of ${name}`, () => assertClose(run("activationGradients", f32([points.length], points))[name], points.map(formula), name));
+      it(`the gradient of ${name}`, async () => assertClose((await run("activationGradients", f32([points.length], points)))[name], points.map(formula), name));
     }
   });
 
@@ -114,34 +163,34 @@ describe("functions of the library in the DSL", function () {
       any: [1, 1], all: [1, 0], elements: all.map(() => 6),
     };
     for (const [name, values] of Object.entries(expected)) {
-      it(name, () => assertClose(run("statistics", f32([2, 3], all))[name], values, name));
+      it(name, async () => assertClose((await run("statistics", f32([2, 3], all)))[name], values, name));
     }
 
-    it("logSumExp of infinities", () => {
-      assertClose(run("infinite", f32([3, 2], [-Infinity, -Infinity, Infinity, 0, 1000, 1000]))[""], [-Infinity, Infinity, 1000 + Math.log(2)], "logSumExp");
+    it("logSumExp of infinities", async () => {
+      assertClose((await run("infinite", f32([3, 2], [-Infinity, -Infinity, Infinity, 0, 1000, 1000])))[""], [-Infinity, Infinity, 1000 + Math.log(2)], "logSumExp");
     });
 
-    it("softmaxCrossEntropy and its gradient, (softmax - one hot) / N", () => {
+    it("softmaxCrossEntropy and its gradient, (softmax - one hot) / N", async () => {
       const logits = [[1, -2, 3], [100, -100, 0], [0, 0, 0], [-1, 5, 2]];
       const labels = [2, 0, 1, 0];
       const each = logits.map((row, i) => {
         const largest = Math.max(...row);
         return largest + Math.log(sum(row.map((value) => Math.exp(value - largest)))) - (row[labels[i] ?? 0] ?? NaN);
       });
-      const got = run("crossEntropy", f32([4, 3], logits.flat()), i32([4], labels));
+      const got = await run("crossEntropy", f32([4, 3], logits.flat()), i32([4], labels));
       assertClose(got["each"], each, "each");
       assertClose(got["value"], [mean(each)], "value");
       assertClose(got["gradient"], logits.flatMap((row, i) => softmax(row).map((p, c) => (p - (labels[i] === c ? 1 : 0)) / 4)), "gradient");
     });
   });
 
-  it("layers", () => {
+  it("layers", async () => {
     const x = [[1, 2, 4], [-3, 0.5, 2.5]];
     const w = Array.from({ length: 5 }, (_, o) => [0, 1, 2].map((i) => o - i / 2));
     const b = [1, 2, 3, 4, 5];
     const gain = [1, 2, 3];
     const bias = [0.5, 0, -0.5];
-    const got = run("layers", f32([2, 3], x.flat()), f32([5, 3], w.flat()), f32([5], b), f32([3], gain), f32([3], bias), i32([2, 2], [4, 0, 1, 4]));
+    const got = await run("layers", f32([2, 3], x.flat()), f32([5, 3], w.flat()), f32([5], b), f32([3], gain), f32([3], bias), i32([2, 2], [4, 0, 1, 4]));
     const product = x.map((row) => w.map((weights) => sum(weights.map((weight, i) => weight * (row[i] ?? NaN)))));
     assertClose(got["noBias"], product.flat(), "noBias");
     assertClose(got["linear"], product.flatMap((row) => row.map((value, o) => value + (b[o] ?? NaN))), "linear");
@@ -151,9 +200,9 @@ describe("functions of the library in the DSL", function () {
     assert.deepEqual(got["rows"]?.shape, [2, 2, 3]);
   });
 
-  it("arrangement", () => {
+  it("arrangement", async () => {
     const x = Array.from({ length: 24 }, (_, i) => i);
-    const got = run("arrangement", f32([2, 3, 4], x));
+    const got = await run("arrangement", f32([2, 3, 4], x));
     const at = (i: number, j: number, k: number): number => i * 12 + j * 4 + k;
     const grid = (shape: readonly [number, number, number], value: (i: number, j: number, k: number) => number): number[] =>
       Array.from({ length: shape[0] * shape[1] * shape[2] }, (_, n) => value(Math.floor(n / (shape[1] * shape[2])), Math.floor(n / shape[2]) % shape[1], n % shape[2]));
@@ -174,40 +223,40 @@ describe("functions of the library in the DSL", function () {
   });
 
   describe("random", () => {
-    const values = (name: string): number[] => [...(run("draws", key)[name]?.data ?? [])];
+    const values = async (name: string): Promise<number[]> => [...((await run("draws", key))[name]?.data ?? [])];
     /** Five standard deviations of the estimate, so that a fair generator all but never fails, and the seed is fixed. */
-    it("uniform fills its range evenly", () => {
-      const got = values("uniform");
+    it("uniform fills its range evenly", async () => {
+      const got = await values("uniform");
       assert.ok(got.every((value) => value >= -1 && value < 3));
       assert.ok(Math.abs(mean(got) - 1) < 5 * Math.sqrt(16 / 12 / 4096), `the mean is ${mean(got)}`);
       assert.ok(Math.abs(variance(got) - 16 / 12) < 0.08, `the variance is ${variance(got)}`);
     });
-    it("normal has mean 0, variance 1 and the right tails", () => {
-      const got = values("normal");
+    it("normal has mean 0, variance 1 and the right tails", async () => {
+      const got = await values("normal");
       assert.ok(got.every(Number.isFinite));
       assert.ok(Math.abs(mean(got)) < 5 / 64, `the mean is ${mean(got)}`);
       assert.ok(Math.abs(variance(got) - 1) < 5 * Math.sqrt(2 / 4096), `the variance is ${variance(got)}`);
       const within = got.filter((value) => Math.abs(value) < 1).length / 4096;
       assert.ok(Math.abs(within - 0.6827) < 5 * Math.sqrt((0.6827 * 0.3173) / 4096), `${within} are within one deviation`);
     });
-    it("bernoulli is true as often as asked", () => {
-      const share = mean(values("coin"));
+    it("bernoulli is true as often as asked", async () => {
+      const share = mean(await values("coin"));
       assert.ok(Math.abs(share - 0.25) < 5 * Math.sqrt((0.25 * 0.75) / 4096), `it is true in ${share}`);
     });
-    it("keys that are split or folded all differ, and the seed's two words are the key", () => {
-      const got = run("draws", key);
+    it("keys that are split or folded all differ, and the seed's two words are the key", async () => {
+      const got = await run("draws", key);
       const keys = ["keys.0", "keys.1", "keys.2", "folded.0", "folded.1"].map((name) => [...(got[name]?.data ?? [])].join());
       assert.equal(new Set([...keys, "20,26"]).size, 6);
       assert.deepEqual([...(got["seeded"]?.data ?? [])], [5, 2]);
     });
-    it("initial values have the deviation that the fans ask for", () => {
-      const deviation = (name: string): number => Math.sqrt(variance(values(name)));
-      assert.ok(Math.abs(deviation("kaiming") / Math.sqrt(2 / 256) - 1) < 0.05);
-      assert.ok(Math.abs(deviation("kaimingNormal") / Math.sqrt(2 / 256) - 1) < 0.06);
-      assert.ok(Math.abs(deviation("xavier") / Math.sqrt(2 / 150) - 1) < 0.05);
+    it("initial values have the deviation that the fans ask for", async () => {
+      const deviation = async (name: string): Promise<number> => Math.sqrt(variance(await values(name)));
+      assert.ok(Math.abs((await deviation("kaiming")) / Math.sqrt(2 / 256) - 1) < 0.05);
+      assert.ok(Math.abs((await deviation("kaimingNormal")) / Math.sqrt(2 / 256) - 1) < 0.06);
+      assert.ok(Math.abs((await deviation("xavier")) / Math.sqrt(2 / 150) - 1) < 0.05);
     });
-    it("dropout zeroes a quarter, keeps the mean, and its gradient has the same mask", () => {
-      const got = run("dropped", f32([1000], Array.from({ length: 1000 }, () => 3)), key);
+    it("dropout zeroes a quarter, keeps the mean, and its gradient has the same mask", async () => {
+      const got = await run("dropped", f32([1000], Array.from({ length: 1000 }, () => 3)), key);
       const out = [...(got["out"]?.data ?? [])];
       const kept = out.filter((value) => value !== 0);
       assert.ok(kept.every((value) => value === 4), "what is kept is divided by 3/4");
@@ -245,8 +294,8 @@ describe("functions of the library in the DSL", function () {
       adamW: adam(0.1),
     };
     for (const [name, values] of Object.entries(expected)) {
-      it(name, () => {
-        const got = run("optimizers", f32([2], start.slice(0, 2)), f32([], start.slice(2)), f32([], [0.1]));
+      it(name, async () => {
+        const got = await run("optimizers", f32([2], start.slice(0, 2)), f32([], start.slice(2)), f32([], [0.1]));
         assertClose(got[`${name}.w`], values.slice(0, 2), `${name}.w`);
         assertClose(got[`${name}.deep.0`], values.slice(2), `${name}.deep.0`);
       });

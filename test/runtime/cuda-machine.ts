@@ -10,6 +10,7 @@ import type { CodeFile, CodeImage } from "../../runtime/device.ts";
 import { bindPrograms, type Functions } from "../../runtime/package.ts";
 import type { Program } from "../../runtime/program.ts";
 import { buildStandIn, compileEmulated } from "../cuda/build-stand-in.ts";
+import { isRealCuda } from "../require-device.ts";
 
 /** One block for each grid item of the CPU's kernels; a kernel that needs the named dims takes them last. */
 export const cudaText = `
@@ -61,7 +62,8 @@ export interface BoundOnCuda {
 /** Programs of machine.ts on a device of their own, or on the one given. */
 export async function bindCuda(programs: readonly Program[], options: Partial<CudaOptions> & { device?: CudaDevice; constants?: Uint8Array } = {}): Promise<BoundOnCuda> {
   const { device: given, constants, ...rest } = options;
-  const device = given ?? (await openStandIn(rest));
-  const source = { programs: programs.map(onCuda), code: textFile(cudaText), images: [await imageOf(cudaText, "sm_90")] };
+  // A GPU has its own NVRTC for the text.
+  const device = given ?? (isRealCuda() ? await createCudaDevice(rest) : await openStandIn(rest));
+  const source = { programs: programs.map(onCuda), code: textFile(cudaText), images: isRealCuda() ? [] : [await imageOf(cudaText, "sm_90")] };
   return { functions: await bindPrograms(constants === undefined ? source : { ...source, constants }, device), device };
 }

@@ -4,11 +4,12 @@ import assert from "node:assert/strict";
 import { tensor } from "../../runtime/tensor.ts";
 import { runsPrograms } from "./any-device.ts";
 import { anyFunction, kernel, launch, program, tensorTree } from "./machine.ts";
+import { cudaTitle } from "../require-device.ts";
 import { bindCuda } from "./cuda-machine.ts";
 
 const numbers = (count: number, from = 0): Float32Array => Float32Array.from({ length: count }, (_, i) => i + from);
 
-describe("runtime: running programs on cuda (emulated)", () => {
+describe(`runtime: running programs on ${cudaTitle()}`, () => {
   runsPrograms((programs, constants) => bindCuda(programs, constants === undefined ? {} : { constants }));
 
   it("launches blocks of threads", async () => {
