@@ -64,12 +64,12 @@ export const arithmeticIdentities: Identities = {
       if (divisor === undefined || !hasFloats(op.type) || !isSafePowerOfTwo(divisor)) return undefined;
       return s.make("mul", [operand(op, 0), s.constant(op.type, 1 / divisor)]);
     },
-    // (i / c) / d = i / (c d), for indices and positive c and d.
+    // (i / c) / d = i / (c d), for indices and positive c and d, whose product must be an index where an index has 32 bits.
     (op, s) => {
       const inner = madeBy(s, operand(op, 0), "div");
       const divisor = splatValue(s, operand(op, 1));
       const innerDivisor = inner === undefined ? undefined : splatValue(s, operand(inner, 1));
-      if (inner === undefined || op.type.dtype !== "index" || !isPositive(divisor) || !isPositive(innerDivisor)) return undefined;
+      if (inner === undefined || op.type.dtype !== "index" || !isPositive(divisor) || !isPositive(innerDivisor) || divisor * innerDivisor >= 2 ** 32) return undefined;
       return s.make("div", [operand(inner, 0), s.constant(op.type, divisor * innerDivisor)]);
     },
   ],

@@ -175,6 +175,7 @@ describe("simplify", () => {
       ["(i * 6) / 2", (b, i) => b.div(b.mul(i, 6), 2), ["constant", "mul"]],
       ["(i * 6) % 3", (b, i) => b.rem(b.mul(i, 6), 3), ["constant"]],
       ["(i / 2) / 3", (b, i) => b.div(b.div(i, 2), 3), ["constant", "div"]],
+      ["(i / 65536) / 65536 stays: 2^32 is no index of 32 bits", (b, i) => b.div(b.div(i, 2 ** 16), 2 ** 16), ["constant", "div", "constant", "div"]],
       ["(i % 5) % 5", (b, i) => b.rem(b.rem(i, 5), 5), ["constant", "rem"]],
       ["i % 1", (b, i) => b.rem(i, 1), ["constant"]],
       ["i + 2 * 3", (b, i) => b.add(i, b.mul(b.index(2), b.index(3))), ["constant", "add"]],
