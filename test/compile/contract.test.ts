@@ -35,6 +35,10 @@ const layouts: readonly Layout[] = [false, true].flatMap((isLeftTransposed) =>
 /** Rows: none, one, parts of a tile, several tiles, and enough that packing pays. */
 const rows = [0, 1, 5, 6, 13, 96, 97, 130];
 
+/** For WebGPU in software, where a block of threads takes milliseconds: the edges of its tiles, and fewer layouts. */
+const fewRows = [0, 1, 65];
+const skippedInSoftware: ReadonlySet<string> = new Set(["33x10", "17x64", "70x600", "67x33"]);
+
 function textOf({ name, isLeftTransposed, isRightTransposed, dtype, k, n }: Layout): string {
   const left = isLeftTransposed ? `[${k},M]` : `[M,${k}]`;
   const right = isRightTransposed ? `[${n},${k}]` : `[${k},${n}]`;
@@ -56,7 +60,8 @@ const batched = `func @batched(%x: f32[B,M,12], %w: f32[B,20,12]) {
 for (const machine of await testMachines()) {
   // None of them is of f16, for whose sake the tier of f16 differs from the base.
   if (machine.limits.onlyFor !== undefined) continue;
-  const possible = layouts.filter(({ dtype }) => machine.limits.dtypes.includes(dtype));
+  const isSlow = machine.limits.target === "wgsl";
+  const possible = layouts.filter(({ dtype, k, n }) => machine.limits.dtypes.includes(dtype) && !(isSlow && typeof n === "number" && skippedInSoftware.has(`${k}x${n}`)));
 
   describe(`contractions on ${machine.title}`, function () {
     this.timeout(240_000);
@@ -66,12 +71,12 @@ for (const machine of await testMachines()) {
       run = await compileForTest(parse([...possible.map(textOf), batched].join("\n\n")), machine);
     });
     after(() => machine.close());
-    for (const layout of possible) it(layout.name, () => checkLayout(run, layout));
+    for (const layout of possible) it(layout.name, () => checkLayout(run, layout, isSlow ? fewRows : rows));
     it("batched", () => checkBatched(run));
   });
 }
 
-async function checkLayout(run: RunCompiled, layout: Layout): Promise<void> {
+async function checkLayout(run: RunCompiled, layout: Layout, rows: readonly number[]): Promise<void> {
   const { name, isLeftTransposed, isRightTransposed, dtype, k } = layout;
   for (const m of rows) {
     const n = layout.n === "N" ? 7 + m : layout.n;
