@@ -7,7 +7,7 @@ import { join } from "node:path";
 import { compileSource } from "../compiler/frontend/compile-source.ts";
 import { compileModule } from "../lib/compile.ts";
 import { cpuTiers, type Limits } from "../passes/limits.ts";
-import { bindPrograms, type Device, type ProgramSource, tensor, Tensor } from "tsdlc-runtime";
+import { bindPrograms, type CodeFile, type Device, type ProgramSource, tensor, Tensor } from "tsdlc-runtime";
 import { createCpuDevice } from "tsdlc-runtime/cpu";
 import { codeFile, compileText } from "tsdlc-runtime/toolchain";
 
@@ -18,21 +18,37 @@ export interface Machine {
   readonly limits: Limits;
   readonly devices: Readonly<Record<Threads, Device>>;
   readonly quick: boolean;
+  /** Sizes that software can afford: to see that a table works, on a stand-in for its device. */
+  readonly small: boolean;
+  /** Keeps what a table measured as data, for a file of JSON. */
+  record(measurement: object): void;
 }
 
-export function openMachine(quick: boolean): Machine {
+export interface MachineOptions {
+  readonly quick: boolean;
+  readonly small: boolean;
+  record(measurement: object): void;
+}
+
+export function openMachine(options: MachineOptions): Machine {
   const devices = { 1: createCpuDevice({ threads: 1 }), 2: createCpuDevice({ threads: 2 }) };
   const limits = cpuTiers.find(({ requires }) => requires.every((feature) => devices[1].features.has(feature)));
   if (limits === undefined) throw new Error("no tier of the compiler runs on this machine's processor");
-  return { limits, devices, quick };
+  return { limits, devices, ...options };
 }
 
 /** The model functions of a file in bench/models, compiled but on no device yet. */
 export async function compileModels(file: string, { limits }: Machine): Promise<ProgramSource> {
-  const { module, signatures } = compileSource([join(import.meta.dirname, "models", file)]);
-  const { tiers: [compiled], constants } = compileModule(module, signatures, { tiers: [limits.tier] });
-  if (compiled === undefined) throw new Error(`nothing was compiled for ${limits.tier}`);
-  const code = codeFile(await compileText(compiled.source, compiled.flags));
+  return compileFor(limits.tier, join(import.meta.dirname, "models", file));
+}
+
+/** The model functions of a file, for a tier; kernels of a GPU as text, for its device to compile. */
+export async function compileFor(tier: string, path: string): Promise<ProgramSource> {
+  const { module, signatures } = compileSource([path]);
+  const { tiers: [compiled], constants } = compileModule(module, signatures, { tiers: [tier] });
+  if (compiled === undefined) throw new Error(`nothing was compiled for ${tier}`);
+  const { target, source, flags } = compiled;
+  const code: CodeFile = target === "cpu" ? codeFile(await compileText(source, flags)) : { path: `${tier}.${target === "cuda" ? "cu" : target}`, read: async () => new TextEncoder().encode(source) };
   return { programs: compiled.programs, code, ...(constants === undefined ? {} : { constants }) };
 }
 

@@ -5,12 +5,14 @@
  *     npm run bench -- matmul --quick    one table, fewer rounds
  */
 
+import { writeFileSync } from "node:fs";
 import { availableParallelism, loadavg } from "node:os";
 import { Argument, Command } from "commander";
 import { benchAccuracy } from "./accuracy.ts";
 import { benchBuild } from "./build.ts";
 import { benchCall } from "./call.ts";
 import { benchCeilings } from "./ceilings.ts";
+import { benchCuda } from "./cuda.ts";
 import { type Machine, openMachine } from "./machine.ts";
 import { benchMatmul } from "./matmul.ts";
 import { benchChain, benchSoftmax } from "./memory.ts";
@@ -27,19 +29,24 @@ const tables: Readonly<Record<string, (machine: Machine) => Promise<string>>> = 
   mnist: benchMnist,
   build: ({ quick }) => benchBuild(quick),
   webgpu: benchWebGpu,
+  cuda: benchCuda,
 };
 
 const command = new Command("npm run bench --")
   .description("Prints tables of ratios measured on this machine.")
   .addArgument(new Argument("[tables...]", "which tables").choices(Object.keys(tables)))
   .option("--quick", "fewer rounds: numbers to glance at")
+  .option("--small", "sizes that software can afford, to see that the table of cuda works")
+  .option("--json <file>", "also write what the table of cuda measured, as data")
   .parse();
 
 const chosen = command.args.length > 0 ? command.args : Object.keys(tables);
-const { quick = false } = command.opts<{ quick?: boolean }>();
-const machine = openMachine(quick);
+const { quick = false, small = false, json } = command.opts<{ quick?: boolean; small?: boolean; json?: string }>();
+const measurements: object[] = [];
+const machine = openMachine({ quick, small, record: (measurement) => void measurements.push(measurement) });
 process.stdout.write(describeMachine());
 for (const name of chosen) process.stdout.write((await tables[name]?.(machine)) ?? "");
+if (json !== undefined) writeFileSync(json, `${JSON.stringify({ small, measurements }, null, 1)}\n`);
 
 function describeMachine(): string {
   const [load = 0] = loadavg();
