@@ -1,16 +1,18 @@
 /**
  * Emitted kernels in other orders of threads and blocks than the first, and under AddressSanitizer with each buffer an
- * allocation of its own: every sample of the op table, all in one process for each setting. In the first order the
+ * allocation of its own: every sample of the op table and programs of many tiles, all in one process for each setting. In the first order the
  * samples run through the runtime (test/compile), which this repeats so that an order is compared with an oracle and not
  * with another order.
  */
 
 import assert from "node:assert/strict";
 import { interpret } from "../../ir/interpret.ts";
-import type { Module } from "../../ir/module.ts";
+import type { Func, Module } from "../../ir/module.ts";
+import { parse } from "../../ir/parse.ts";
 import { compileModule } from "../../lib/compile.ts";
 import { type SampleCase, sampleCases } from "../compile/sample-cases.ts";
 import { signatureOf } from "../compile/signature-of.ts";
+import { blockPrograms, inputsFor } from "../passes/block-programs.ts";
 import { inputsOf } from "../run-sample.ts";
 import { compileEmulated } from "./build-stand-in.ts";
 import { runScript, success } from "./driver.ts";
@@ -26,24 +28,42 @@ const settings = {
   shuffled: { threads: "shuffled", blocks: "shuffled" },
 } as const;
 
+/** A function and what it is called with. */
+interface Called {
+  readonly func: Func;
+  readonly calls: readonly Pick<ProgramCall, "sizes" | "inputs">[];
+}
+
+const samples: readonly Called[] = sampleCases.map(calledSample);
+
+/** Programs of many tiles, whose blocks and threads have something to wait for. */
+const blocks: readonly Called[] = Object.values(blockPrograms).map(({ text, sizes = {} }, i) => {
+  const module = parse(text);
+  const [func] = module.functions;
+  assert.ok(func);
+  return { func: { ...func, name: `blocks_${i}` }, calls: [{ sizes, inputs: inputsFor(module, sizes, /f16|precision/.test(text)) }] };
+});
+
+function calledSample({ func, sample, sizes }: SampleCase): Called {
+  return { func, calls: sizes.map((each, seed) => ({ sizes: each, inputs: inputsOf(sample, each, seed + 1) })) };
+}
+
 interface OrderCase {
   readonly call: ProgramCall;
-  readonly sample: SampleCase;
+  readonly func: Func;
   readonly where: string;
 }
 
-/** The samples as one file of kernels, and calls of them. */
-function emit(samples: readonly SampleCase[]): { readonly source: string; readonly cases: readonly OrderCase[] } {
-  const module: Module = { functions: samples.map(({ func }) => func) };
+/** The functions as one file of kernels, and calls of them. */
+function emit(called: readonly Called[]): { readonly source: string; readonly cases: readonly OrderCase[] } {
+  const module: Module = { functions: called.map(({ func }) => func) };
   const { tiers: [cuda] } = compileModule(module, module.functions.map((func) => signatureOf(func)), { tiers: ["cuda"] });
   assert.ok(cuda);
   const programs = new Map(cuda.programs.map((program) => [program.name, program]));
-  const cases = samples.flatMap((sample) => {
-    const program = programs.get(sample.func.name);
-    assert.ok(program, sample.func.name);
-    return sample.sizes.map((sizes, seed): OrderCase => ({
-      call: { program, sizes, inputs: inputsOf(sample.sample, sizes, seed + 1) }, sample, where: `${sample.func.name} at ${JSON.stringify(sizes)}`,
-    }));
+  const cases = called.flatMap(({ func, calls }) => {
+    const program = programs.get(func.name);
+    assert.ok(program, func.name);
+    return calls.map((each): OrderCase => ({ call: { program, ...each }, func, where: `${func.name} at ${JSON.stringify(each.sizes)}` }));
   });
   return { source: cuda.source, cases };
 }
@@ -58,7 +78,7 @@ async function check(source: string, cases: readonly OrderCase[], order: Readonl
   const failed = outcome.answers.find(({ result }) => result !== success);
   assert.equal(outcome.status, 0, outcome.errors);
   assert.equal(failed, undefined, `${failed?.call} gives ${failed?.result}\n${outcome.errors}`);
-  cases.forEach(({ call, sample: { func }, where }, i) => {
+  cases.forEach(({ call, func, where }, i) => {
     const expected = interpret({ functions: [func] }, func.name, call.inputs, call.sizes);
     const results = scripts[i]?.results(outcome.files) ?? [];
     assert.equal(results.length, expected.length, where);
@@ -80,7 +100,7 @@ describe("cuda: emitted kernels in any order", function () {
 
   before(async function () {
     await needsEmulator(this);
-    all = emit(sampleCases);
+    all = emit([...samples, ...blocks]);
     assert.ok(all.cases.length > 500, `${all.cases.length} cases`);
   });
 
@@ -91,7 +111,7 @@ describe("cuda: emitted kernels in any order", function () {
   it("touch nothing outside of their buffers", () => check(all.source, all.cases, settings.reverse, true));
 
   describe("would be noticed", () => {
-    const sums = (): ReturnType<typeof emit> => emit(sampleCases.filter(({ op }) => op === "reduce_sum"));
+    const sums = (): ReturnType<typeof emit> => emit(sampleCases.filter(({ op }) => op === "reduce_sum").map(calledSample));
 
     it("without their barriers", async () => {
       const { source, cases } = sums();
