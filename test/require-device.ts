@@ -30,7 +30,8 @@ export function isRealCuda(): boolean {
   return asked === "real";
 }
 
-/** For titles: what is emulated has never seen a GPU. */
+/** For titles: what is emulated has never seen a GPU, also where a stand-in takes the place of the driver (TSDLC_CUDA_DRIVER). */
 export function cudaTitle(): string {
-  return isRealCuda() ? "cuda" : "cuda (emulated)";
+  const isStandIn = (process.env["TSDLC_CUDA_DRIVER"] ?? "").includes("stand-in");
+  return isRealCuda() && !isStandIn ? "cuda" : "cuda (emulated)";
 }
