@@ -57,6 +57,7 @@ if [ "$1" = pack ]; then pack; exit; fi
 mkdir -p "$1" || die "$1 cannot be made"
 out="$(cd "$1" && pwd)" && cd "$root" || exit 1
 shift
+rm -f "$out/environment.txt" "$out/tests.txt" "$out/tests.json" "$out/bench.txt" "$out/bench.json"
 node="$(find_node)" || die "there is no Node 20.19 or later, and no bench/node.xz that holds one (sh bench/gpu.sh pack makes it)"
 PATH="$(dirname "$node"):$PATH"
 if [ ! -d node_modules ]; then
@@ -73,8 +74,9 @@ export TSDLC_CACHE="${TSDLC_CACHE:-$out/cache}"
 
 {
   echo "node $(node --version), NVRTC ${TSDLC_NVRTC:-as the loader finds it}"
-  nvidia-smi 2>&1 || echo "nvidia-smi does not run"
-} | tee "$out/environment.txt"
+  nvidia-smi 2>/dev/null || echo "nvidia-smi does not run"
+} >"$out/environment.txt"
+cat "$out/environment.txt"
 
 status=0
 TSDLC_TEST_CUDA=real TSDLC_TEST_JSON="$out/tests.json" node node_modules/mocha/bin/mocha.js --config test/cuda/on-gpu.mocharc.json >"$out/tests.txt" 2>&1 || status=1

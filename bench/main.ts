@@ -17,7 +17,6 @@ import { type Machine, openMachine } from "./machine.ts";
 import { benchMatmul } from "./matmul.ts";
 import { benchChain, benchSoftmax } from "./memory.ts";
 import { benchMnist } from "./mnist.ts";
-import { benchWebGpu } from "./webgpu.ts";
 
 const tables: Readonly<Record<string, (machine: Machine) => Promise<string>>> = {
   ceilings: benchCeilings,
@@ -28,7 +27,8 @@ const tables: Readonly<Record<string, (machine: Machine) => Promise<string>>> = 
   accuracy: benchAccuracy,
   mnist: benchMnist,
   build: ({ quick }) => benchBuild(quick),
-  webgpu: benchWebGpu,
+  // Imported when asked for: a machine with a GPU for CUDA may have no Dawn.
+  webgpu: async (machine) => (await import("./webgpu.ts")).benchWebGpu(machine),
   cuda: benchCuda,
 };
 
