@@ -52,8 +52,9 @@ function start(name: PeerName, [script = "", ...args]: readonly string[]): Pytho
 }
 
 export async function openGpuPeers(): Promise<GpuPeers> {
-  const { error } = spawnSync("python3", ["--version"]);
-  if (error !== undefined) return { opened: [], descriptions: [`there are no peers: ${error.message}`] };
+  // Their scripts are in the Python of 3.10 and later.
+  const { status, error } = spawnSync("python3", ["-c", "import sys; sys.exit(sys.version_info < (3, 10))"]);
+  if (status !== 0) return { opened: [], descriptions: [`there are no peers: python3 ${error === undefined ? "does not run, or is older than 3.10" : `is not there (${error.message})`}`] };
   const opened: GpuPeer[] = [];
   const descriptions: string[] = [];
   for (const name of Object.keys(scripts) as PeerName[]) {
