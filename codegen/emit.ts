@@ -12,6 +12,9 @@ import { bufferTypeOf, scalarTypeOf } from "../ir/type-of.ts";
 import { type BufferType, printType, type ScalarType, scalarType } from "../ir/type.ts";
 import type { Definition, ElementwiseName, KernelParameter, KernelText, MatrixSpelling, Target, Use } from "./target.ts";
 
+/** A counter of this name would hide the type from what comes after it. */
+const typeNames: ReadonlySet<string> = new Set(["i8", "i16", "i32", "i64"]);
+
 /** A kernel function and what its text says besides: the named dims it knows, in order, and what it is. */
 export type KernelRequest = Pick<KernelText, "dims" | "comment" | "isInPlace"> & { readonly func: Func };
 
@@ -310,7 +313,8 @@ class KernelEmitter {
   }
 
   #fresh(prefix: string): string {
-    return `${prefix}${this.#count++}`;
+    const name = `${prefix}${this.#count++}`;
+    return typeNames.has(name) ? this.#fresh(prefix) : name;
   }
 }
 

@@ -7,8 +7,11 @@
 
 import assert from "node:assert/strict";
 import { create } from "webgpu";
+import { buildFunction } from "../../ir/builder.ts";
+import { namedDim } from "../../ir/dim.ts";
+import type { Module, Value } from "../../ir/module.ts";
 import { parse } from "../../ir/parse.ts";
-import type { Module } from "../../ir/module.ts";
+import { tensorType } from "../../ir/type.ts";
 import { type CompiledTier, compileModule } from "../../lib/compile.ts";
 import { findLimits } from "../../passes/limits.ts";
 import { hasOnly, sampleCases, standInCases } from "../compile/sample-cases.ts";
@@ -95,6 +98,19 @@ describe("WGSL", function () {
     const module = parse("func @f(%x: f16[N]) {\n  %0: f16[N] = exp %x\n  return %0\n}\n");
     assert.match(compile(module, "wgsl-f16").source, /^enable f16;\n[^]*array<f16>/);
     assert.doesNotMatch(compile(forms, "wgsl-f16").source, /f16/);
+  });
+
+  it("names no counter as a type", async () => {
+    // The counter of what follows a sum has a higher number for each op before it.
+    const functions = Array.from({ length: 30 }, (_, ops) => buildFunction(`f${ops}`, [{ name: "x", type: tensorType("f32", [namedDim("N"), 10]) }], (b, [x]) => {
+      assert.ok(x);
+      const element = Array.from({ length: ops }).reduce<Value>((value) => b.mul(b.abs(value), value), x);
+      return [b.neg(b.sin(b.reduceSum(element, { axes: [1] })))];
+    }));
+    const { source, programs } = compile({ functions });
+    const counters = new Set(source.match(/\bi\d+\b/g));
+    assert.ok(counters.has("i31") && counters.has("i33"), [...counters].join());
+    assert.deepEqual(await faults(device, source, programs.flatMap(({ kernels }) => kernels.map(({ entry }) => entry))), []);
   });
 
   it("is refused by the validator when it is wrong", async () => {
