@@ -216,7 +216,9 @@ class KernelEmitter {
     if (memory.space === "private") return this.#registers(buffer, memory);
     const name = memory.space === "shared" ? `${this.#kernel}_${this.#fresh("shared")}` : this.#fresh("scratch");
     this.#setName(buffer, name);
-    const declared = this.#target.alloc(name, memory, this.#target.dim(elementCount(memory.shape)), this.#use);
+    const elements = elementCount(memory.shape);
+    // An array of nothing, which an axis of no elements asks for, is an array in no target's language.
+    const declared = this.#target.alloc(name, memory, this.#target.dim(elements === 0 ? 1 : elements), this.#use);
     (memory.space === "shared" ? this.#shared : this.#lines).push(declared);
   }
 

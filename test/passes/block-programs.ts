@@ -26,6 +26,7 @@ func @f(%x: f32[3,20,24], %y: f32[3,24,18]) {
   "softmax over long rows": { text: softmax("[5,300]", 1, "[5]", 0) },
   "softmax over short rows": { text: softmax("[70,10]", 1, "[70]", 0) },
   "softmax over the first axis": { text: softmax("[100,70]", 0, "[70]", 1) },
+  "softmax over an axis of nothing": { text: softmax("[0,70]", 0, "[70]", 1) },
   "softmax of named sizes": { text: softmax("[N,M]", 1, "[N]", 0), sizes: { N: 6, M: 130 } },
   "a sum of everything": { text: reduction("reduce_sum", "[40,50]", [0, 1], "[]") },
   "a long sum of everything": { text: reduction("reduce_sum", "[300,61]", [0, 1], "[]") },
