@@ -13,7 +13,7 @@ describe("tsdlc devices", function () {
       const { exitCode, stdout } = runCli(["devices"], { folder, environment: { TSDLC_CUDA_DRIVER: "/nowhere/libcuda.so.1", VK_DRIVER_FILES: "/nowhere/driver.json" } });
       assert.equal(exitCode, 0);
       assert.match(stdout, /^cpu\n {2}threads {3}\d+\n {2}features {2}.*\w/m);
-      assert.match(stdout, /^cuda: not there\n {2}the CUDA driver cannot be opened: \/nowhere\/libcuda\.so\.1/m);
+      assert.match(stdout, /^cuda: not there\n {2}the CUDA driver cannot be opened: \/nowhere\/libcuda\.so\.1: .*: install the driver of the NVIDIA GPU, or name its library in TSDLC_CUDA_DRIVER$/m);
       assert.match(stdout, /^webgpu: not there\n {2}\S/m);
     }));
 

@@ -5,7 +5,7 @@ import type { Device } from "../../runtime/device.ts";
 import type { Functions } from "../../runtime/package.ts";
 import type { Program } from "../../runtime/program.ts";
 import { tensor } from "../../runtime/tensor.ts";
-import { addProgram, anyFunction, kernel, launch, objectTree, program, stepProgram, tensorTree } from "./machine.ts";
+import { addProgram, anyFunction, controlProgram, kernel, launch, objectTree, program, stepProgram, tensorTree } from "./machine.ts";
 
 const numbers = (count: number, from = 0): Float32Array => Float32Array.from({ length: count }, (_, i) => i + from);
 
@@ -38,40 +38,8 @@ export function runsPrograms(bind: (programs: readonly Program[], constants?: Ui
     assert.deepEqual([...anyFunction(functions, "two")(tensor(numbers(6), [2, 3])).dataSync()], [3002]);
   });
 
-  /** while (n < limit) n++, then if (n < other) result = 2x else result = x + x + x. */
-  const control = ((): Program => {
-    const i32 = { dtype: "i32", shape: [] } as const;
-    const f32 = { dtype: "f32", shape: [3] } as const;
-    return program({
-      name: "control",
-      parameters: [
-        ...["n", "limit", "other"].map((name) => ({ name, tree: tensorTree("i32", []), donated: false })),
-        { name: "x", tree: tensorTree("f32", [3]), donated: false },
-      ],
-      result: objectTree({ n: tensorTree("i32", []), x: tensorTree("f32", [3]) }),
-      buffers: [
-        { ...i32, role: { kind: "parameter", leaf: 0 } },
-        { ...i32, role: { kind: "parameter", leaf: 1 } },
-        { ...i32, role: { kind: "parameter", leaf: 2 } },
-        { ...f32, role: { kind: "parameter", leaf: 3 } },
-        { ...i32, role: { kind: "result" } },
-        { ...f32, role: { kind: "result" } },
-        { dtype: "bool", shape: [], role: { kind: "temporary", first: 0, last: 9 } },
-        { ...f32, role: { kind: "temporary", first: 4, last: 9 } },
-      ],
-      kernels: [kernel("below_limit", 1), kernel("increment", 1), kernel("twice", 3), kernel("add", 3)],
-      steps: [
-        { kind: "copy", from: 0, to: 4 },
-        { kind: "loop", head: [launch(0, 4, 1, 6)], condition: 6, body: [launch(1, 4)] },
-        launch(0, 4, 2, 6),
-        { kind: "if", condition: 6, then: [launch(2, 3, 5)], otherwise: [launch(3, 3, 3, 7), launch(3, 7, 3, 5)] },
-      ],
-      resultBuffers: [4, 5],
-    });
-  })();
-
   it("loops and branches on values", async () => {
-    const { functions } = await bind([control]);
+    const { functions } = await bind([controlProgram]);
     const x = tensor([1, 2, 3]);
     const run = anyFunction(functions, "control");
     const taken = run(0, 1000, 1001, x);

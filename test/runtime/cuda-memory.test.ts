@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { OutOfMemoryError } from "../../runtime/errors.ts";
 import { tensor } from "../../runtime/tensor.ts";
 import { bindCuda, openStandIn } from "./cuda-machine.ts";
-import { addProgram, anyFunction, kernel, launch, program, stepProgram, tensorTree } from "./machine.ts";
+import { addProgram, anyFunction, chainProgram, kernel, launch, program, stepProgram, tensorTree } from "./machine.ts";
 
 const numbers = (count: number, from = 0): Float32Array => Float32Array.from({ length: count }, (_, i) => i + from);
 
@@ -97,18 +97,7 @@ describe("runtime: memory on cuda (emulated)", () => {
   });
 
   it("lets go of an arena when its run ends", async () => {
-    const shape = [1000];
-    const chain = program({
-      name: "chain", parameters: [{ name: "x", tree: tensorTree("f32", shape), donated: false }], result: tensorTree("f32", shape),
-      buffers: [
-        { dtype: "f32", shape, role: { kind: "parameter", leaf: 0 } },
-        { dtype: "f32", shape, role: { kind: "temporary", first: 0, last: 1 } },
-        { dtype: "f32", shape, role: { kind: "temporary", first: 1, last: 2 } },
-        { dtype: "f32", shape, role: { kind: "result" } },
-      ],
-      kernels: [kernel("twice", 1000)], steps: [launch(0, 0, 1), launch(0, 1, 2), launch(0, 2, 3)], resultBuffers: [3],
-    });
-    const { functions, device } = await bindCuda([chain], { graphs: false });
+    const { functions, device } = await bindCuda([chainProgram(3, 1000)], { graphs: false });
     for (let i = 0; i < 10; i++) {
       using x = tensor(new Float32Array(1000).fill(i));
       using y = anyFunction(functions, "chain")(x);

@@ -1,14 +1,10 @@
 /** Processes with the cuda device (emulated): drivers that will not do, devices that are lost, and the end of a process. */
 
 import assert from "node:assert/strict";
-import { spawnSync, type SpawnSyncReturns } from "node:child_process";
-import { resolve } from "node:path";
-import { pathToFileURL } from "node:url";
+import type { SpawnSyncReturns } from "node:child_process";
 import { buildStandIn, type StandIn } from "../cuda/build-stand-in.ts";
 import { cudaText, imageOf } from "./cuda-machine.ts";
-
-const flags = ["--import", "tsx", "--conditions=source", "--input-type=module"];
-const root = resolve(import.meta.dirname, "..", "..");
+import { runScript, type ScriptOptions, workersScript } from "./run-script.ts";
 
 describe("runtime: processes with cuda (emulated)", () => {
   let standIn: StandIn;
@@ -17,33 +13,19 @@ describe("runtime: processes with cuda (emulated)", () => {
     await imageOf(cudaText, "sm_90");
   });
 
-  function run(script: string, environment: Readonly<Record<string, string>> = {}): SpawnSyncReturns<string> {
-    const { TSDLC_NVRTC: _nvrtc, ...inherited } = process.env;
-    return spawnSync(process.execPath, [...flags, "-e", script], {
-      cwd: root, encoding: "utf8", env: { ...inherited, TSDLC_CUDA_DRIVER: standIn.libcuda, ...environment }, timeout: 60_000,
-    });
-  }
+  const run = (script: string, environment: ScriptOptions["environment"] = {}): SpawnSyncReturns<string> =>
+    runScript(script, { environment: { TSDLC_NVRTC: undefined, TSDLC_CUDA_DRIVER: standIn.libcuda, ...environment } });
 
   const prelude = `
     import { device } from "./runtime/device.ts";
     import { tensor } from "./runtime/tensor.ts";
-    import { addProgram, anyFunction, kernel, launch, program, tensorTree } from "./test/runtime/machine.ts";
+    import { addProgram, anyFunction, chainProgram, kernel, launch, program, tensorTree } from "./test/runtime/machine.ts";
     import { bindCuda } from "./test/runtime/cuda-machine.ts";
     const say = (error) => console.log(error.name + ": " + error.message);
   `;
   /** Two launches: enough for a graph. */
   const chain = `
-    const shape = [4];
-    const chain = program({
-      name: "chain", parameters: [{ name: "x", tree: tensorTree("f32", shape), donated: false }], result: tensorTree("f32", shape),
-      buffers: [
-        { dtype: "f32", shape, role: { kind: "parameter", leaf: 0 } },
-        { dtype: "f32", shape, role: { kind: "temporary", first: 0, last: 1 } },
-        { dtype: "f32", shape, role: { kind: "result" } },
-      ],
-      kernels: [kernel("twice", 4)], steps: [launch(0, 0, 1), launch(0, 1, 2)], resultBuffers: [2],
-    });
-    const { functions, device: gpu } = await bindCuda([chain]);
+    const { functions, device: gpu } = await bindCuda([chainProgram(2, 4)]);
     const run = anyFunction(functions, "chain");
   `;
   const opening = (environment: Readonly<Record<string, string>>, name = "cuda"): string =>
@@ -205,29 +187,15 @@ describe("runtime: processes with cuda (emulated)", () => {
   });
 
   it("works in several threads of one process at once", () => {
-    const outcome = run(`
-      import { Worker } from "node:worker_threads";
-      const machine = new URL("test/runtime/", "${pathToFileURL(`${root}/`)}").href;
-      const text = \`
-        import { parentPort } from "node:worker_threads";
-        import { tsImport } from "tsx/esm/api";
-        const { addProgram, anyFunction } = await tsImport("\${machine}machine.ts", "\${machine}machine.ts");
-        const { bindCuda } = await tsImport("\${machine}cuda-machine.ts", "\${machine}cuda-machine.ts");
-        const { functions } = await bindCuda([addProgram]);
-        const add = anyFunction(functions, "add");
-        let sum = new Float32Array(500).fill(1);
-        for (let i = 0; i < 10; i++) sum = add(sum, sum);
-        parentPort.postMessage((await sum.data())[499]);
-      \`;
-      const results = await Promise.all([1, 2, 3].map(() => new Promise((resolve, reject) => {
-        const worker = new Worker(text, { eval: true });
-        let message;
-        worker.on("message", (value) => (message = value));
-        worker.on("error", reject);
-        worker.on("exit", () => resolve(message));
-      })));
-      console.log(results.join());
-    `);
+    const outcome = run(workersScript(3, `
+      const { addProgram, anyFunction } = await load("test/runtime/machine.ts");
+      const { bindCuda } = await load("test/runtime/cuda-machine.ts");
+      const { functions } = await bindCuda([addProgram]);
+      const add = anyFunction(functions, "add");
+      let sum = new Float32Array(500).fill(1);
+      for (let i = 0; i < 10; i++) sum = add(sum, sum);
+      say((await sum.data())[499]);
+    `));
     assert.equal(outcome.status, 0, outcome.stderr);
     assert.equal(outcome.stdout.trim(), "1024,1024,1024");
   });

@@ -1,7 +1,6 @@
 /** The CUDA compilers and their cache: NVIDIA's own where setup.sh has fetched it, nvcc by its arguments, none at all. */
 
 import assert from "node:assert/strict";
-import { spawnSync } from "node:child_process";
 import { existsSync, readFileSync } from "node:fs";
 import { chmod, mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -9,6 +8,7 @@ import { join } from "node:path";
 import { compileCuda, ptxVersionOf } from "../../runtime/cuda-toolchain.ts";
 import { CompileError, CompilerMissingError } from "../../runtime/errors.ts";
 import { findToolkit } from "../cuda/real-compiler.ts";
+import { runScript } from "./run-script.ts";
 
 const axpy = `extern "C" __global__ void __launch_bounds__(128) axpy(const float *x, float *y, unsigned n) {
   unsigned i = blockIdx.x * 128 + threadIdx.x;
@@ -87,17 +87,15 @@ describe("runtime: CUDA toolchain", () => {
   });
 
   describe("without NVRTC", () => {
-    const flags = ["--import", "tsx", "--conditions=source", "--input-type=module"];
     /** In a process of its own: a library that any test has opened is found by its name for the rest of a process. */
     function compiled(script: string, context: Mocha.Context): string {
-      const { PATH: _path, ...environment } = process.env;
       const text = `
         import { compileCuda, cudaCompilerIdentity, ptxVersionOf } from "./runtime/cuda-toolchain.ts";
         const axpy = ${JSON.stringify(axpy)};
         if ((await cudaCompilerIdentity())?.startsWith("NVRTC")) console.log("NVRTC");
         else { ${script} }
       `;
-      const { stdout, stderr, status } = spawnSync(process.execPath, [...flags, "-e", text], { encoding: "utf8", env: { ...environment, PATH: "/usr/bin:/bin" }, cwd: join(import.meta.dirname, "..", "..") });
+      const { stdout, stderr, status } = runScript(text, { environment: { PATH: "/usr/bin:/bin" } });
       assert.equal(status, 0, stderr);
       if (stdout.trim() !== "NVRTC") return stdout.trim();
       console.log("      skipped: this machine has NVRTC, which comes first");

@@ -94,6 +94,57 @@ export const stepProgram = program({
   resultBuffers: [2, 1],
 });
 
+/** while (n < limit) n++, then if (n < other) result = 2x else result = x + x + x. */
+export const controlProgram = ((): Program => {
+  const i32 = { dtype: "i32", shape: [] } as const;
+  const f32 = { dtype: "f32", shape: [3] } as const;
+  return program({
+    name: "control",
+    parameters: [
+      ...["n", "limit", "other"].map((name) => ({ name, tree: tensorTree("i32", []), donated: false })),
+      { name: "x", tree: tensorTree("f32", [3]), donated: false },
+    ],
+    result: objectTree({ n: tensorTree("i32", []), x: tensorTree("f32", [3]) }),
+    buffers: [
+      { ...i32, role: { kind: "parameter", leaf: 0 } },
+      { ...i32, role: { kind: "parameter", leaf: 1 } },
+      { ...i32, role: { kind: "parameter", leaf: 2 } },
+      { ...f32, role: { kind: "parameter", leaf: 3 } },
+      { ...i32, role: { kind: "result" } },
+      { ...f32, role: { kind: "result" } },
+      { dtype: "bool", shape: [], role: { kind: "temporary", first: 0, last: 9 } },
+      { ...f32, role: { kind: "temporary", first: 4, last: 9 } },
+    ],
+    kernels: [kernel("below_limit", 1), kernel("increment", 1), kernel("twice", 3), kernel("add", 3)],
+    steps: [
+      { kind: "copy", from: 0, to: 4 },
+      { kind: "loop", head: [launch(0, 4, 1, 6)], condition: 6, body: [launch(1, 4)] },
+      launch(0, 4, 2, 6),
+      { kind: "if", condition: 6, then: [launch(2, 3, 5)], otherwise: [launch(3, 3, 3, 7), launch(3, 7, 3, 5)] },
+    ],
+    resultBuffers: [4, 5],
+  });
+})();
+
+/** x doubled `links` times, by way of a temporary after each but the last. */
+export function chainProgram(links: number, elements: Formula): Program {
+  const f32 = { dtype: "f32", shape: [elements] } as const;
+  return program({
+    name: "chain",
+    dims: typeof elements === "string" ? [{ name: elements, min: 0 }] : [],
+    parameters: [{ name: "x", tree: tensorTree("f32", [elements]), donated: false }],
+    result: tensorTree("f32", [elements]),
+    buffers: [
+      { ...f32, role: { kind: "parameter", leaf: 0 } },
+      ...Array.from({ length: links - 1 }, (_, i) => ({ ...f32, role: { kind: "temporary", first: i, last: i + 1 } as const })),
+      { ...f32, role: { kind: "result" } },
+    ],
+    kernels: [kernel("twice", elements)],
+    steps: Array.from({ length: links }, (_, i) => launch(0, i, i + 1)),
+    resultBuffers: [links],
+  });
+}
+
 export async function bind(programs: readonly Program[], options: CpuOptions = {}): Promise<{ functions: Functions; device: Device }> {
   const device = createCpuDevice({ threads: 2, ...options });
   return { functions: await bindPrograms({ programs, code: await kernels() }, device), device };

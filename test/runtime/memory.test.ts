@@ -1,12 +1,12 @@
 /** Memory: placement, release, finalizers, and running out of it. */
 
 import assert from "node:assert/strict";
-import { spawnSync } from "node:child_process";
 import fc from "fast-check";
 import { OutOfMemoryError } from "../../runtime/errors.ts";
 import { place } from "../../runtime/placement.ts";
 import { tensor } from "../../runtime/tensor.ts";
-import { addProgram, anyFunction, bind, kernel, launch, program, tensorTree } from "./machine.ts";
+import { addProgram, anyFunction, bind, chainProgram, program, tensorTree } from "./machine.ts";
+import { runScript } from "./run-script.ts";
 
 describe("runtime: placement", () => {
   const lifetimes = fc.array(
@@ -61,18 +61,7 @@ describe("runtime: memory", () => {
   });
 
   it("lets go of a temporary's arena and of inputs when runs end", async () => {
-    const shape = [100_000];
-    const chain = program({
-      name: "chain", parameters: [{ name: "x", tree: tensorTree("f32", shape), donated: false }], result: tensorTree("f32", shape),
-      buffers: [
-        { dtype: "f32", shape, role: { kind: "parameter", leaf: 0 } },
-        { dtype: "f32", shape, role: { kind: "temporary", first: 0, last: 1 } },
-        { dtype: "f32", shape, role: { kind: "temporary", first: 1, last: 2 } },
-        { dtype: "f32", shape, role: { kind: "result" } },
-      ],
-      kernels: [kernel("twice", 100_000)], steps: [launch(0, 0, 1), launch(0, 1, 2), launch(0, 2, 3)], resultBuffers: [3],
-    });
-    const { functions, device } = await bind([chain]);
+    const { functions, device } = await bind([chainProgram(3, 100_000)]);
     for (let i = 0; i < 20; i++) {
       using x = tensor(new Float32Array(100_000).fill(i));
       using y = anyFunction(functions, "chain")(x);
@@ -99,7 +88,7 @@ describe("runtime: memory", () => {
       await device.sync();
       console.log(device.memory().bytesPeak);
     `;
-    const outcome = spawnSync(process.execPath, ["--import", "tsx", "--conditions=source", "--input-type=module", "-e", script], { encoding: "utf8" });
+    const outcome = runScript(script);
     assert.equal(outcome.status, 0, outcome.stderr);
     assert.ok(Number(outcome.stdout) < 1e9, `peak of ${outcome.stdout.trim()} bytes of 4 GB made`);
   });

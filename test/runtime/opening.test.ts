@@ -1,11 +1,11 @@
 /** Which device is opened: by name, by what a package has kernels for, in a browser; and what is said where none is. */
 
 import assert from "node:assert/strict";
-import { execFile, type SpawnSyncReturns, spawnSync } from "node:child_process";
+import { execFile, type SpawnSyncReturns } from "node:child_process";
 import { cp, mkdir, mkdtemp, readFile, rm, symlink, writeFile } from "node:fs/promises";
 import { createServer } from "node:http";
 import { tmpdir } from "node:os";
-import { join, resolve } from "node:path";
+import { join } from "node:path";
 import { promisify } from "node:util";
 import { loadPackage } from "../../runtime/package.ts";
 import type { PackageManifest, Tier } from "../../runtime/program.ts";
@@ -13,16 +13,11 @@ import { hasHardware, type WebGpuDevice } from "../../runtime/webgpu-device.ts";
 import { mayHaveGpu, nodeHost } from "../../runtime/webgpu-node.ts";
 import { webgpuForTest } from "../webgpu-adapter.ts";
 import { addProgram, anyFunction, kernels } from "./machine.ts";
+import { root, runScript, type ScriptOptions } from "./run-script.ts";
 import { addOnGpu, wgslText } from "./webgpu-machine.ts";
 
-const root = resolve(import.meta.dirname, "..", "..");
-
-function run(script: string, environment: Readonly<Record<string, string>> = {}, folder = root): SpawnSyncReturns<string> {
-  const { TSDLC_DEVICE: _named, ...inherited } = process.env;
-  return spawnSync(process.execPath, ["--import", "tsx", "--conditions=source", "--input-type=module", "-e", script], {
-    cwd: folder, encoding: "utf8", env: { ...inherited, ...environment }, timeout: 60_000,
-  });
-}
+const run = (script: string, environment: ScriptOptions["environment"] = {}, folder = root): SpawnSyncReturns<string> =>
+  runScript(script, { folder, environment: { TSDLC_DEVICE: undefined, ...environment } });
 
 /** Whether Dawn was loaded, and on what the package's function ran. */
 const runPackage = (folder: string): string => `

@@ -1,21 +1,12 @@
 /** Processes: what the addon does when one ends early, runs in a worker, or finds itself not compiled. */
 
 import assert from "node:assert/strict";
-import { execFile, type SpawnSyncReturns, spawnSync } from "node:child_process";
+import { execFile } from "node:child_process";
 import { cp, mkdir, mkdtemp, rm, symlink } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { join, resolve } from "node:path";
-import { pathToFileURL } from "node:url";
+import { join } from "node:path";
 import { promisify } from "node:util";
-
-const flags = ["--import", "tsx", "--conditions=source", "--input-type=module"];
-const root = resolve(import.meta.dirname, "..", "..");
-
-function run(script: string, folder = root, environment: Readonly<Record<string, string>> = {}): SpawnSyncReturns<string> {
-  return spawnSync(process.execPath, [...flags, "-e", script], {
-    cwd: folder, encoding: "utf8", env: { ...process.env, ...environment }, timeout: 60_000,
-  });
-}
+import { nodeFlags, root, runScript, workersScript } from "./run-script.ts";
 
 const endless = `
   import { anyFunction, bind, kernel, launch, program, tensorTree } from "./test/runtime/machine.ts";
@@ -30,41 +21,27 @@ const endless = `
 
 describe("runtime: processes", () => {
   it("ends when the program ends, also while a run or a read is going on", () => {
-    const ended = run(`${endless} result.data(); process.exit(3);`);
+    const ended = runScript(`${endless} result.data(); process.exit(3);`);
     assert.equal(ended.status, 3, ended.stderr);
-    const unread = run(endless);
+    const unread = runScript(endless);
     assert.equal(unread.status, 0, unread.stderr);
   });
 
   it("works in several threads of one process at once", () => {
-    const outcome = run(`
-      import { Worker } from "node:worker_threads";
-      const machine = new URL("test/runtime/machine.ts", "${pathToFileURL(`${root}/`)}").href;
-      const text = \`
-        import { parentPort } from "node:worker_threads";
-        import { tsImport } from "tsx/esm/api";
-        const { addProgram, anyFunction, bind } = await tsImport("\${machine}", "\${machine}");
-        const { functions } = await bind([addProgram]);
-        const add = anyFunction(functions, "add");
-        let sum = new Float32Array(50000).fill(1);
-        for (let i = 0; i < 10; i++) sum = add(sum, sum);
-        parentPort.postMessage((await sum.data())[49999]);
-      \`;
-      const results = await Promise.all([1, 2, 3].map(() => new Promise((resolve, reject) => {
-        const worker = new Worker(text, { eval: true });
-        let message;
-        worker.on("message", (value) => (message = value));
-        worker.on("error", reject);
-        worker.on("exit", () => resolve(message));
-      })));
-      console.log(results.join());
-    `);
+    const outcome = runScript(workersScript(3, `
+      const { addProgram, anyFunction, bind } = await load("test/runtime/machine.ts");
+      const { functions } = await bind([addProgram]);
+      const add = anyFunction(functions, "add");
+      let sum = new Float32Array(50000).fill(1);
+      for (let i = 0; i < 10; i++) sum = add(sum, sum);
+      say((await sum.data())[49999]);
+    `));
     assert.equal(outcome.status, 0, outcome.stderr);
     assert.equal(outcome.stdout.trim(), "1024,1024,1024");
   });
 
   it("TSDLC_THREADS must be a number of threads", () => {
-    const outcome = run(`import { createCpuDevice } from "./runtime/cpu-device.ts"; createCpuDevice();`, root, { TSDLC_THREADS: "many" });
+    const outcome = runScript(`import { createCpuDevice } from "./runtime/cpu-device.ts"; createCpuDevice();`, { environment: { TSDLC_THREADS: "many" } });
     assert.match(outcome.stderr, /TSDLC_THREADS is "many": it must be a whole number from 1 to 1024/);
   });
 
@@ -92,13 +69,13 @@ describe("runtime: processes", () => {
       // PATH without cmake and c++: node itself is started by its own path.
       const empty = join(folder, "empty");
       await mkdir(empty);
-      const outcome = run(script, folder, { PATH: empty });
+      const outcome = runScript(script, { folder, environment: { PATH: empty } });
       assert.match(outcome.stderr, /AddonError: the native addon of tsdlc-runtime does not compile: cmake and c\+\+ cannot be found: install cmake and g\+\+ and try again \(Debian and Ubuntu: apt install cmake g\+\+ make\)/);
     });
 
     it("is compiled at the first use, by one of two processes, which says so", async function () {
       this.timeout(180_000);
-      const start = () => promisify(execFile)(process.execPath, [...flags, "-e", script], { cwd: folder });
+      const start = () => promisify(execFile)(process.execPath, [...nodeFlags, "-e", script], { cwd: folder });
       const both = await Promise.all([start(), start()]);
       assert.deepEqual(both.map(({ stdout }) => stdout.trim()), ["cpu", "cpu"]);
       assert.equal(both.filter(({ stderr }) => /^tsdlc-runtime: compiling the native addon, once$/m.test(stderr)).length, 1);

@@ -5,7 +5,7 @@ import type { ProgramSource } from "../../runtime/device.ts";
 import type { Formula, Program } from "../../runtime/program.ts";
 import type { WebGpuDevice } from "../../runtime/webgpu-device.ts";
 export { anyFunction } from "./machine.ts";
-import { addProgram, launch, objectTree, program, stepProgram, tensorTree } from "./machine.ts";
+import { addProgram, controlProgram, launch, program, stepProgram, tensorTree } from "./machine.ts";
 
 /** The threads of a block, in the text and in every kernel's record. */
 const threads = 64;
@@ -74,37 +74,10 @@ export const unary = (name: string, entry: string, dtype: "f32" | "bool" | "i8" 
   kernels: [wgslKernel(entry, "N", 1)], steps: [{ kind: "launch", kernel: 0, buffers: [0, 1] }], resultBuffers: [1],
 });
 
-/** while (n < limit) n++, then if (n < other) result = 2x else result = x + x + x. */
-export const controlOnGpu = ((): Program => {
-  const i32 = { dtype: "i32", shape: [] } as const;
-  const f32 = { dtype: "f32", shape: [3] } as const;
-  return program({
-    name: "control",
-    parameters: [
-      ...["n", "limit", "other"].map((name) => ({ name, tree: tensorTree("i32", []), donated: false })),
-      { name: "x", tree: tensorTree("f32", [3]), donated: false },
-    ],
-    result: objectTree({ n: tensorTree("i32", []), x: tensorTree("f32", [3]) }),
-    buffers: [
-      { ...i32, role: { kind: "parameter", leaf: 0 } },
-      { ...i32, role: { kind: "parameter", leaf: 1 } },
-      { ...i32, role: { kind: "parameter", leaf: 2 } },
-      { ...f32, role: { kind: "parameter", leaf: 3 } },
-      { ...i32, role: { kind: "result" } },
-      { ...f32, role: { kind: "result" } },
-      { dtype: "bool", shape: [], role: { kind: "temporary", first: 0, last: 9 } },
-      { ...f32, role: { kind: "temporary", first: 4, last: 9 } },
-    ],
-    kernels: [wgslKernel("below_limit", 1, 2), wgslKernel("increment", 1, 0), wgslKernel("twice3", 3, 1), wgslKernel("add3", 3, 2)],
-    steps: [
-      { kind: "copy", from: 0, to: 4 },
-      { kind: "loop", head: [launch(0, 4, 1, 6)], condition: 6, body: [launch(1, 4)] },
-      launch(0, 4, 2, 6),
-      { kind: "if", condition: 6, then: [launch(2, 3, 5)], otherwise: [launch(3, 3, 3, 7), launch(3, 7, 3, 5)] },
-    ],
-    resultBuffers: [4, 5],
-  });
-})();
+export const controlOnGpu = {
+  ...controlProgram,
+  kernels: [wgslKernel("below_limit", 1, 2), wgslKernel("increment", 1, 0), wgslKernel("twice3", 3, 1), wgslKernel("add3", 3, 2)],
+};
 
 /** A run that WebGPU refuses when it is submitted: the kernel's array is longer than its buffer; other steps before. */
 export const failingAfter = (name: string, steps: Program["steps"]): Program => program({

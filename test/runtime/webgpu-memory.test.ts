@@ -1,23 +1,17 @@
 /** Memory of the webgpu device: slots of temporaries, size classes, reuse, release, finalizers; and how processes end. */
 
 import assert from "node:assert/strict";
-import { type SpawnSyncReturns, spawnSync } from "node:child_process";
-import { resolve } from "node:path";
+import type { SpawnSyncReturns } from "node:child_process";
 import fc from "fast-check";
 import { tensor } from "../../runtime/tensor.ts";
 import { sizeClass } from "../../runtime/webgpu-memory.ts";
 import { assignSlots } from "../../runtime/webgpu-slots.ts";
 import { webgpuForTest } from "../webgpu-adapter.ts";
-import { launch, program, tensorTree } from "./machine.ts";
+import { chainProgram } from "./machine.ts";
+import { runScript, workersScript } from "./run-script.ts";
 import { addOnGpu, anyFunction, bindWgsl, stepOnGpu, wgslKernel } from "./webgpu-machine.ts";
 
-const root = resolve(import.meta.dirname, "..", "..");
-
-function run(script: string, environment: Readonly<Record<string, string>> = {}): SpawnSyncReturns<string> {
-  return spawnSync(process.execPath, ["--expose-gc", "--import", "tsx", "--conditions=source", "--input-type=module", "-e", script], {
-    cwd: root, encoding: "utf8", env: { ...process.env, ...environment }, timeout: 60_000,
-  });
-}
+const run = (script: string): SpawnSyncReturns<string> => runScript(script, { nodeOptions: ["--expose-gc"] });
 
 const opening = `
   import { setImmediate as turn } from "node:timers/promises";
@@ -97,18 +91,8 @@ describe("runtime: memory on webgpu", () => {
   });
 
   it("shares slots among a run's temporaries, and lets go of them when it is submitted", async () => {
-    const shape = ["N"];
-    const f32 = { dtype: "f32", shape } as const;
     const links = 12;
-    const chain = program({
-      name: "chain", dims: [{ name: "N", min: 0 }], parameters: [{ name: "x", tree: tensorTree("f32", shape), donated: false }], result: tensorTree("f32", shape),
-      buffers: [
-        { ...f32, role: { kind: "parameter", leaf: 0 } },
-        ...Array.from({ length: links - 1 }, (_, i) => ({ ...f32, role: { kind: "temporary" as const, first: i, last: i + 1 } })),
-        { ...f32, role: { kind: "result" } },
-      ],
-      kernels: [wgslKernel("twice", "N", 1)], steps: Array.from({ length: links }, (_, i) => launch(0, i, i + 1)), resultBuffers: [links],
-    });
+    const chain = { ...chainProgram(links, "N"), kernels: [wgslKernel("twice", "N", 1)] };
     const device = await webgpuForTest();
     assert.ok(device);
     const run = anyFunction(await bindWgsl(device, [chain]), "chain");
@@ -169,31 +153,18 @@ describe("runtime: memory on webgpu", () => {
   });
 
   it("works in several threads of one process", () => {
-    const outcome = run(`
-      import { Worker } from "node:worker_threads";
+    const outcome = runScript(workersScript(2, `
+      const { webgpuForTest } = await load("test/webgpu-adapter.ts");
+      const { addOnGpu, anyFunction, bindWgsl } = await load("test/runtime/webgpu-machine.ts");
+      const add = anyFunction(await bindWgsl(await webgpuForTest(), [addOnGpu]), "add");
+      let sum = new Float32Array(5000).fill(1);
+      for (let i = 0; i < 10; i++) sum = add(sum, sum);
+      say((await sum.data())[4999]);
+    `, `
       import { useSoftwareVulkan } from "./test/webgpu-adapter.ts";
       // Drivers read the environment of the process, which a worker cannot change.
       useSoftwareVulkan();
-      const text = \`
-        import { parentPort } from "node:worker_threads";
-        import { tsImport } from "tsx/esm/api";
-        const load = (path) => tsImport(new URL(path, "file://${root}/").href, "file://${root}/");
-        const { webgpuForTest } = await load("test/webgpu-adapter.ts");
-        const { addOnGpu, anyFunction, bindWgsl } = await load("test/runtime/webgpu-machine.ts");
-        const add = anyFunction(await bindWgsl(await webgpuForTest(), [addOnGpu]), "add");
-        let sum = new Float32Array(5000).fill(1);
-        for (let i = 0; i < 10; i++) sum = add(sum, sum);
-        parentPort.postMessage((await sum.data())[4999]);
-      \`;
-      const results = await Promise.all([1, 2].map(() => new Promise((resolve, reject) => {
-        const worker = new Worker(text, { eval: true });
-        let message;
-        worker.on("message", (value) => (message = value));
-        worker.on("error", reject);
-        worker.on("exit", () => resolve(message));
-      })));
-      console.log(results.join());
-    `);
+    `));
     assert.equal(outcome.status, 0, outcome.stderr);
     assert.equal(outcome.stdout.trim(), "1024,1024");
   });

@@ -15,7 +15,9 @@ std::string versionText(int version) { return std::to_string(version / 1000) + "
 
 std::shared_ptr<const Driver> Driver::open(const std::string& path) { return std::shared_ptr<const Driver>(new Driver(path)); }
 
-Driver::Driver(const std::string& path) : library_(path, {"libcuda.so.1", "libcuda.so"}, "the CUDA driver") {
+Driver::Driver(const std::string& path)
+    : library_(path, {"libcuda.so.1", "libcuda.so"}, "the CUDA driver",
+               "install the driver of the NVIDIA GPU, or name its library in TSDLC_CUDA_DRIVER") {
   const auto tooOld = [this](const std::string& found) {
     return Failed{failed("the CUDA driver " + library_.name() + " is too old: " + found + ", and version " +
                          versionText(oldestVersion) + " or later is needed (NVIDIA driver 470 or later): update the NVIDIA driver")};

@@ -20,7 +20,7 @@ const std::vector<std::string> names = {"libnvrtc.so", "libnvrtc.so.13", "libnvr
 
 std::shared_ptr<const Nvrtc> Nvrtc::open(const std::string& path) { return std::shared_ptr<const Nvrtc>(new Nvrtc(path)); }
 
-Nvrtc::Nvrtc(const std::string& path) : library_(path, names, "the CUDA compiler NVRTC") {
+Nvrtc::Nvrtc(const std::string& path) : library_(path, names, "the CUDA compiler NVRTC", "install the CUDA toolkit, or name the library in TSDLC_NVRTC") {
   const std::string opened = library_.name();
 #define TSDLC_NVRTC_FIND(function, result, parameters)                       \
   function = reinterpret_cast<decltype(function)>(library_.find(#function)); \

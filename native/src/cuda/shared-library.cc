@@ -6,7 +6,8 @@
 
 namespace tsdlc::cuda {
 
-SharedLibrary::SharedLibrary(const std::string& path, const std::vector<std::string>& names, const std::string& what) {
+SharedLibrary::SharedLibrary(const std::string& path, const std::vector<std::string>& names, const std::string& what,
+                             const std::string& help) {
   std::string reason;
   for (const std::string& name : path.empty() ? names : std::vector<std::string>{path}) {
     library_ = dlopen(name.c_str(), RTLD_NOW | RTLD_LOCAL);
@@ -18,7 +19,7 @@ SharedLibrary::SharedLibrary(const std::string& path, const std::vector<std::str
     // The first name is the one that a user would expect.
     if (reason.empty()) reason = said != nullptr ? said : name + " cannot be opened";
   }
-  throw Failed{failed(what + " cannot be opened: " + reason)};
+  throw Failed{failed(what + " cannot be opened: " + reason + ": " + help)};
 }
 
 void* SharedLibrary::find(const char* name) const { return dlsym(library_, name); }

@@ -10,8 +10,8 @@ namespace tsdlc::cuda {
 class SharedLibrary {
  public:
   /// `path` if it is not empty, else the first of `names` that can be opened. Throws Failed with the loader's words;
-  /// `what` is the library's name in the message.
-  SharedLibrary(const std::string& path, const std::vector<std::string>& names, const std::string& what);
+  /// `what` is the library's name in the message, `help` what to do about it.
+  SharedLibrary(const std::string& path, const std::vector<std::string>& names, const std::string& what, const std::string& help);
   SharedLibrary(const SharedLibrary&) = delete;
   SharedLibrary& operator=(const SharedLibrary&) = delete;
 
