@@ -15,7 +15,7 @@ import { powerOfTwo } from "./block.ts";
 export interface RowLayout {
   /** Rows that a block does at once. */
   readonly rows: number;
-  /** Threads of each row. */
+  /** Threads of each row, two or more. */
   readonly lanes: number;
   /** Whether neighbouring threads are lanes of one row, rather than one lane of neighbouring rows. */
   readonly areLanesNeighbours: boolean;
@@ -41,7 +41,7 @@ export function layoutRows({ extents, body }: Space, limits: Limits): RowLayout 
   const lastExtent = extents.at(-1);
   const isAcross = lastAxis !== undefined && lastExtent !== undefined && prefersOuterLanes(body, lastAxis, lastExtent);
   const useful = typeof inner === "number" ? powerOfTwo(inner / elementsOfLane) : undefined;
-  if (useful === 1 || inner === undefined) return undefined;
+  if (inner === undefined || useful === 1) return undefined;
   if (isAcross) {
     if (typeof outer === "number" && outer >= manyRows) return undefined;
     const rows = fittingRows(neighbouringRows, outer);
@@ -52,10 +52,12 @@ export function layoutRows({ extents, body }: Space, limits: Limits): RowLayout 
   return { rows: fittingRows(limits.threads / lanes, outer), lanes, areLanesNeighbours: true };
 }
 
-/** The most elements that a row folds or stores; undefined where there is nothing along the row. */
+/** The most elements that a row folds or stores, a named size if there is one; undefined where there is nothing along the row. */
 function longestRow(body: Region): Dim | undefined {
   const sizes = body.ops.filter(isAlongRow).map((op) => mulDims(1, ...(op.attrs["extents"] as readonly Dim[])));
-  return sizes.find((size) => typeof size !== "number") ?? sizes.reduce<Dim | undefined>((most, size) => (most === undefined || Number(size) > Number(most) ? size : most), undefined);
+  const known = sizes.filter((size) => typeof size === "number");
+  if (known.length < sizes.length) return sizes.find((size) => typeof size !== "number");
+  return known.length === 0 ? undefined : Math.max(...known);
 }
 
 export function isAlongRow(op: Op): boolean {

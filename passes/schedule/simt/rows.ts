@@ -78,7 +78,7 @@ class RowStages {
     const b = this.#b;
     const { rows, lanes, areLanesNeighbours } = this.#layout;
     phase(b, this.#threads, (thread) => {
-      const row = lanes === 1 ? thread : areLanesNeighbours ? b.div(thread, lanes) : b.rem(thread, rows);
+      const row = areLanesNeighbours ? b.div(thread, lanes) : b.rem(thread, rows);
       const lane = rows === 1 ? thread : areLanesNeighbours ? b.rem(thread, lanes) : b.div(thread, rows);
       const item = rows === 1 ? this.#block : b.add(b.mul(this.#block, rows), row);
       whenBelow(b, item, this.#count, rows, () => body({ thread, lane, index: delinearize(b, item, this.#space.extents) }));
@@ -95,12 +95,12 @@ class RowStages {
   }
 
   #loadTotals({ thread, lane }: Place): RewriteRule {
-    const { rows, lanes, areLanesNeighbours } = this.#layout;
+    const { rows, areLanesNeighbours } = this.#layout;
     return (b, op) => {
       if (op.name !== "reduce") return undefined;
       const buffers = this.#totals.get(op);
       if (buffers === undefined) throw new Error("a total is used before it is there");
-      const first = lanes === 1 ? thread : areLanesNeighbours ? b.sub(thread, lane) : rows === 1 ? b.index(0) : b.rem(thread, rows);
+      const first = areLanesNeighbours ? b.sub(thread, lane) : rows === 1 ? b.index(0) : b.rem(thread, rows);
       return buffers.map((buffer) => b.load(buffer, [first]));
     };
   }
@@ -153,9 +153,7 @@ class RowStages {
     const wanted = capturedValues({ parameters: [], ops: [...stores, ...alongRow], yields: [] });
     this.#phase((place) => {
       const outer = this.#replay(ops.length, wanted, place);
-      const storeAll = (): void => stores.forEach((op) => b.copy(op, op.operands.map(outer)));
-      if (stores.length > 0 && this.#layout.lanes === 1) storeAll();
-      else if (stores.length > 0) when(b, b.eq(place.lane, b.index(0)), storeAll);
+      if (stores.length > 0) when(b, b.eq(place.lane, b.index(0)), () => stores.forEach((op) => b.copy(op, op.operands.map(outer))));
       for (const op of alongRow) {
         const body: Region = withOuter(at(op.regions, 0), outer);
         this.#alongRow(op.attrs["extents"] as readonly Dim[], place.lane, [], (index) => (inlineRegion(b, body, index, expandSerially), []));
