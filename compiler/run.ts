@@ -76,7 +76,7 @@ async function readSource(path: string, progress: Progress) {
 /** Every function whose parameters and results are tensors can be called; its signature is flat. */
 async function readIr(path: string) {
   const { readModule } = await import("./opt.ts");
-  const { flatSignature } = await import("./flat-signature.ts");
+  const { flatSignature } = await import("../lib/flat-signature.ts");
   const module = await readModule(path);
   return { module, signatures: module.functions.flatMap((func) => flatSignature(func, path) ?? []) };
 }

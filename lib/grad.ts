@@ -1,10 +1,11 @@
 /**
  * Derivatives of functions of trees. The compiler knows these functions by name and differentiates the IR of what they
- * are given; called as plain JavaScript they throw NotBuiltError.
+ * are given; called as plain JavaScript they run the function and follow its ops (eager/differentiate.ts).
  */
 
 import type { DTypeName, Tensor as Handle } from "tsdlc-runtime";
-import { notBuilt, primitive } from "./primitive.ts";
+import { differentiate, forward, type Options } from "./eager/differentiate.ts";
+import { primitive } from "./primitive.ts";
 import type { Shape } from "./shape.ts";
 import type { Float, Tensor } from "./tensor.ts";
 
@@ -38,21 +39,27 @@ export type GradientOf<F extends (...args: never[]) => unknown, W extends Wrt> =
  */
 export function valueAndGrad<F extends Loss, const W extends Wrt = 0>(fn: F, options?: GradOptions<W>): (...args: Parameters<F>) => [ReturnType<F>, GradientOf<F, W>];
 export function valueAndGrad<F extends LossWithAux, const W extends Wrt = 0>(fn: F, options: GradAuxOptions<W>): (...args: Parameters<F>) => [ReturnType<F>, GradientOf<F, W>];
-export function valueAndGrad(): never {
-  return notBuilt("valueAndGrad");
+export function valueAndGrad(fn: (...args: never[]) => unknown, options: Options = {}): (...args: unknown[]) => [unknown, unknown] {
+  return (...args) => {
+    const { value, gradient } = differentiate("valueAndGrad", fn, options, args);
+    return [value, gradient];
+  };
 }
 
 /** The function that returns the gradient of `fn`, or [gradient, aux]. */
 export function grad<F extends Loss, const W extends Wrt = 0>(fn: F, options?: GradOptions<W>): (...args: Parameters<F>) => GradientOf<F, W>;
 export function grad<F extends LossWithAux, const W extends Wrt = 0>(fn: F, options: GradAuxOptions<W>): (...args: Parameters<F>) => [GradientOf<F, W>, ReturnType<F>[1]];
-export function grad(): never {
-  return notBuilt("grad");
+export function grad(fn: (...args: never[]) => unknown, options: Options = {}): (...args: unknown[]) => unknown {
+  return (...args) => {
+    const { value, gradient } = differentiate("grad", fn, options, args);
+    return options.aux === true ? [gradient, (value as readonly unknown[])[1]] : gradient;
+  };
 }
 
 /** The result of `fn` and its derivative along the tangents, which have the types of the primals: [result, tangent]. */
 export function jvp<F extends (...args: never[]) => unknown>(fn: F, primals: Readonly<Parameters<F>>, tangents: Readonly<Parameters<F>>): [ReturnType<F>, ReturnType<F>];
-export function jvp(): never {
-  return notBuilt("jvp");
+export function jvp(fn: (...args: never[]) => unknown, primals: readonly unknown[], tangents: readonly unknown[]): readonly [unknown, unknown] {
+  return forward(fn, primals, tangents);
 }
 
 /** x, as a constant: nothing is differentiated through it. */

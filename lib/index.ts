@@ -1,16 +1,16 @@
 /** What users import from "tsdlc". */
 
 export { arange, concat, constant, einsum, full, ones, onesLike, stack, where, zeros, zerosLike } from "./create.ts";
+export { tensor } from "./from-data.ts";
 export { grad, jvp, stopGradient, valueAndGrad } from "./grad.ts";
 export * as initial from "./initial.ts";
 export { embedding, layerNorm, linear, rmsNorm } from "./layer.ts";
 export { model, type Argument, type Model, type ModelOptions, type Result } from "./model.ts";
 export * as optim from "./optim.ts";
-export { NotBuiltError } from "./not-built.ts";
 export * as random from "./random.ts";
 export type { Dim, DTypeName, Shape, ShapeError } from "./shape.ts";
 export { Tensor, type Float, type Integer, type Numeric } from "./tensor.ts";
 export { mapTree } from "./tree.ts";
 export {
-  type Device, device, memory, tensor, type TypedArray, TsdlcError,
+  type Device, device, memory, type TypedArray, TsdlcError,
 } from "tsdlc-runtime";

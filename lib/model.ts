@@ -6,7 +6,7 @@
  */
 
 import type { Tensor as Handle, TypedArrays } from "tsdlc-runtime";
-import { NotBuiltError } from "./not-built.ts";
+import { callModel } from "./eager/call-model.ts";
 import type { Shape } from "./shape.ts";
 import type { Tensor } from "./tensor.ts";
 
@@ -49,11 +49,11 @@ export type Model<F extends (...args: never[]) => unknown> = (...args: Arguments
  *
  *     export const predict = model((w: Tensor<[784, 10]>, x: Tensor<["N", 784]>) => x.matmul(w).argmax(-1));
  *
- * Until it is built ("npx tsdlc build"), calling it throws NotBuiltError.
+ * Called as plain JavaScript its ops run one by one; "npx tsdlc build" makes a package of it, in which they are kernels.
  */
 export function model<F extends (...args: never[]) => unknown>(fn: F, options?: ModelOptions): Model<F>;
-export function model(fn: (...args: never[]) => unknown): () => never {
-  return () => {
-    throw new NotBuiltError(`the model ${fn.name === "" ? "function" : fn.name}`);
-  };
+export function model(fn: (...args: never[]) => unknown, options: ModelOptions = {}): (...args: unknown[]) => unknown {
+  const name = fn.name === "" ? "the model" : fn.name;
+  const call = (...args: unknown[]): unknown => callModel(name, fn, options.donate ?? [], args, call);
+  return call;
 }

@@ -6,7 +6,7 @@
  */
 
 import { loadAddon, type NativeDevice, type NativeLibrary } from "./addon.ts";
-import type { Device, DeviceBuffer, DeviceModule, PreparedPlan, ProgramSource } from "./device.ts";
+import type { Device, DeviceBuffer, DeviceModule, PreparedPlan, ProgramSource, ProgramText } from "./device.ts";
 import { PackageError } from "./errors.ts";
 import { AddonMemory, preparedPlan } from "./addon-device.ts";
 import { threadsOption } from "./options.ts";
@@ -14,6 +14,7 @@ import type { Plan } from "./plan.ts";
 import { describePlan } from "./plan-description.ts";
 import type { Program } from "./program.ts";
 import { checkSharedObject } from "./shared-object.ts";
+import { compileTextSync } from "./toolchain.ts";
 
 export interface CpuOptions {
   /** Threads that run kernels; else TSDLC_THREADS, else all cores. */
@@ -55,7 +56,15 @@ class CpuDevice extends AddonMemory implements Device {
     this.facts = [["threads", String(native.threads)]];
   }
 
-  async load({ code: { path: code }, constants }: ProgramSource): Promise<DeviceModule> {
+  async load({ code, constants }: ProgramSource): Promise<DeviceModule> {
+    return this.#open(code.path, constants);
+  }
+
+  compileSync({ text, flags, constants }: ProgramText): DeviceModule {
+    return this.#open(compileTextSync(text, flags), constants);
+  }
+
+  #open(code: string, constants: Uint8Array | undefined): DeviceModule {
     checkSharedObject(code);
     let library: NativeLibrary;
     try {

@@ -46,6 +46,8 @@ export interface Device {
   release(buffer: DeviceBuffer): void;
   /** Opens the code of programs and copies their constants to the device. Rejects with a PackageError, or a CompileError. */
   load(source: ProgramSource): Promise<DeviceModule>;
+  /** Compiles the text of programs made in this process and opens it, blocking; absent where a device cannot. Throws CompileError or CompilerMissingError. */
+  compileSync?(source: ProgramText): DeviceModule;
   /** Resolves when everything queued so far has ended. */
   sync(): Promise<void>;
   memory(): MemoryUse;
@@ -59,6 +61,15 @@ export interface ProgramSource {
   readonly code: CodeFile;
   /** Compiled forms of the code; only CUDA has them. */
   readonly images?: readonly CodeImage[];
+  readonly constants?: Uint8Array;
+}
+
+/** Programs whose kernels are text still. */
+export interface ProgramText {
+  readonly programs: readonly Program[];
+  readonly text: string;
+  /** What the compiler is given besides the text. */
+  readonly flags: readonly string[];
   readonly constants?: Uint8Array;
 }
 
@@ -160,6 +171,11 @@ function isThinkable(kind: DeviceKind): boolean {
 
 function isKind(name: string): name is DeviceKind {
   return (preferred as readonly string[]).includes(name);
+}
+
+/** The device that was opened last, by name or by loading a package; undefined before the first. */
+export function deviceInUse(): Device | undefined {
+  return inUse;
 }
 
 /** Memory of the device that was opened last, by name or by loading a package. */

@@ -81,10 +81,7 @@ export async function compileText(text: string, flags: readonly string[], named?
 /** The same, blocking: for a call that must run what it has just compiled. */
 export function compileTextSync(text: string, flags: readonly string[]): string {
   const [command, ...own] = compilerOption();
-  const version = spawnSync(command, [...own, "--version"], { encoding: "utf8" });
-  if (isMissing(version.error)) throw compilerMissing(command, version.error);
-  const identity = [command, ...own, version.stdout.split("\n")[0]].join(" ");
-  const paths = pathsFor(identity, flags, text);
+  const paths = pathsFor(ccIdentitySync(), flags, text);
   const { output, aside } = paths;
   if (existsSync(output)) return output;
   const source = keepSource(paths, text);
@@ -95,6 +92,18 @@ export function compileTextSync(text: string, flags: readonly string[]): string 
   }
   renameSync(aside, output);
   return output;
+}
+
+function ccIdentitySync(): string {
+  const [command, ...flags] = compilerOption();
+  const spelled = [command, ...flags].join(" ");
+  const known = identities.get(spelled);
+  if (known !== undefined) return known;
+  const { error, stdout } = spawnSync(command, [...flags, "--version"], { encoding: "utf8" });
+  if (isMissing(error)) throw compilerMissing(command, error);
+  const identity = `${spelled} ${stdout.split("\n")[0]}`;
+  identities.set(spelled, identity);
+  return identity;
 }
 
 function pathsFor(identity: string, flags: readonly string[], text: string): CachePaths {

@@ -1,6 +1,7 @@
 /**
  * Values and gradients of another system: what JAX computed in doubles (reference/generate.py), against the same
- * functions written for tsdlc (reference/models.ts), compiled from their TypeScript and run on one tier of each target.
+ * functions written for tsdlc (reference/models.ts), compiled from their TypeScript and run on one tier of each target, and
+ * called as plain JavaScript, op by op.
  */
 
 import assert from "node:assert/strict";
@@ -10,7 +11,9 @@ import { compileSource } from "../compiler/frontend/compile-source.ts";
 import { bindForTest } from "./compile/run-compiled.ts";
 import { roundingFactorOn } from "./compile/tolerances.ts";
 import { machineOfEachTarget } from "./test-machine.ts";
-import { type DTypeName, type Functions, isTensor, tensor } from "tsdlc-runtime";
+import { isRealCuda } from "./require-device.ts";
+import * as models from "./reference/models.ts";
+import { device, type DTypeName, type Functions, isTensor, tensor } from "tsdlc-runtime";
 
 interface StoredArray {
   readonly dtype: DTypeName;
@@ -47,6 +50,21 @@ for (const machine of await machineOfEachTarget()) {
         const run = functions[name];
         assert.ok(run);
         const compared = await compare(await run(...inputs.map(({ dtype, shape, data }) => tensor(data, shape, dtype))), results, name, tolerance * roundingFactorOn(machine.limits));
+        assert.ok(compared >= 3, `${name} compares ${compared} arrays`);
+      });
+    }
+  });
+}
+
+if (!isRealCuda()) {
+  describe(`JAX ${fixtures.versions["jax"]} computes the same as tsdlc one op at a time`, function () {
+    this.timeout(120_000);
+    before(() => device("cpu"));
+    for (const [name, { inputs, results }] of Object.entries(fixtures.cases)) {
+      it(name, async () => {
+        const run = (models as unknown as Functions)[name];
+        assert.ok(run);
+        const compared = await compare(run(...inputs.map(({ dtype, shape, data }) => tensor(data, shape, dtype))), results, name, tolerance);
         assert.ok(compared >= 3, `${name} compares ${compared} arrays`);
       });
     }

@@ -1,6 +1,7 @@
 /**
  * The functions of the library that are written in the DSL: compiled from their TypeScript by the frontend, run by the
- * interpreter and on one tier of each target, and compared with their formulas in JavaScript's doubles.
+ * interpreter and on one tier of each target, and as plain JavaScript, op by op; all compared with their formulas in
+ * JavaScript's doubles.
  */
 
 import assert from "node:assert/strict";
@@ -14,6 +15,9 @@ import { runPasses } from "../../passes/pipeline.ts";
 import { compileForTest, type RunCompiled } from "../compile/run-compiled.ts";
 import { signatureOf } from "../compile/signature-of.ts";
 import { roundingFactorOn } from "../compile/tolerances.ts";
+import { device } from "tsdlc-runtime";
+import { growTree, leavesOf } from "../eager/host-tensors.ts";
+import { isRealCuda } from "../require-device.ts";
 import { machineOfEachTarget, type TestMachine } from "../test-machine.ts";
 
 const f32 = (shape: readonly number[], values: readonly number[]): HostArray => hostArray("f32", shape, values);
@@ -82,11 +86,29 @@ function hostOn(machine: TestMachine): Host {
   };
 }
 
+/** The very functions, called. */
+const eager: Host = {
+  title: "one op at a time",
+  roundingFactor: 1,
+  open: async () => {
+    await device("cpu");
+    const functions = (await import("./composite-models.ts")) as unknown as Readonly<Record<string, (...args: readonly unknown[]) => unknown>>;
+    return async (name, inputs) => {
+      const signature = models().signatures.get(name);
+      const call = functions[name];
+      assert.ok(signature && call);
+      const leaves = inputs[Symbol.iterator]();
+      return leavesOf(signature.result, call(...signature.parameters.map(({ tree }) => growTree(tree, leaves))));
+    };
+  },
+  close: () => undefined,
+};
+
 function models(): ReturnType<typeof compileAll> {
   return (compiled ??= compileAll());
 }
 
-for (const host of [interpreter, ...(await machineOfEachTarget()).map(hostOn)]) describe(`functions of the library in the DSL ${host.title}`, function () {
+for (const host of [interpreter, ...(await machineOfEachTarget()).map(hostOn), ...(isRealCuda() ? [] : [eager])]) describe(`functions of the library in the DSL ${host.title}`, function () {
   this.timeout(120_000);
   let runLeaves: RunCompiled;
   before(async function () {

@@ -1,0 +1,70 @@
+/**
+ * A model called as plain JavaScript: its function runs op by op on what the caller gave.
+ *
+ * Types are gone by then, so a typed array cannot know its shape, and a number stays a number. Handles that a built
+ * program returned have no methods; they are given them. Donated arguments end, as they do in a built program.
+ */
+
+import { ArgumentError, isTensor, type Tensor as Handle, type Shape, tensorBrand, type TensorState } from "tsdlc-runtime";
+import { isTypedArray } from "tsdlc-runtime/library";
+import type { DTypeName } from "../shape.ts";
+import { Tensor } from "../tensor.ts";
+import { dispatch } from "./dispatch.ts";
+import { isTaping, type AnyTensor } from "./tape.ts";
+import { describeValue, isLeaf, isTree, mapLeaves, type Path, pathName, visitLeaves } from "./trees.ts";
+
+type AnyFunction = (...args: never[]) => unknown;
+
+/** `caller` is the function that the user calls: a stack that is kept starts below it. */
+export function callModel(name: string, fn: AnyFunction, donate: readonly number[], args: readonly unknown[], caller: (...args: never[]) => unknown): unknown {
+  args.forEach((argument, position) => readArgument(name, argument, position, []));
+  const result = (fn as (...args: readonly unknown[]) => unknown)(...args);
+  if (result instanceof Promise) throw new ArgumentError(`${name}: the function of a model must return its result, and it returns a promise: leave out async, and read values outside of the model`);
+  const given = new Set<AnyTensor>();
+  args.forEach((argument) => visitLeaves(argument, (leaf) => given.add(leaf)));
+  const own = ownResult(name, result, given, []);
+  // A tape reads what ran under it later on.
+  if (donate.length > 0 && !isTaping()) endDonated(name, donate.map((position) => args[position]), caller);
+  return own;
+}
+
+function readArgument(name: string, argument: unknown, position: number, path: Path): void {
+  const where = (): string => `${name}: ${pathName(`argument ${position}`, path)}`;
+  if (isTensor(argument)) return adopt(argument);
+  if (isTypedArray(argument)) {
+    throw new ArgumentError(`${where()} is a ${argument.constructor.name}, whose shape nobody knows when ops run one by one: pass tensor(data, shape)`);
+  }
+  if (Array.isArray(argument)) return argument.forEach((item, i) => readArgument(name, item, position, [...path, i]));
+  if (isTree(argument)) for (const [key, item] of Object.entries(argument)) readArgument(name, item, position, [...path, key]);
+}
+
+/** The same handle with the methods of the library. */
+function adopt(handle: Handle<Shape, DTypeName>): void {
+  if (!isLeaf(handle)) Object.setPrototypeOf(handle, Tensor.prototype);
+}
+
+/** The result as the caller's own: a number as a tensor, and another handle of what the caller has already. */
+function ownResult(name: string, result: unknown, given: ReadonlySet<AnyTensor>, path: Path): unknown {
+  if (typeof result === "number") return new Tensor("f64", [], { kind: "host", data: Float64Array.of(result) });
+  if (isLeaf(result)) return given.has(result) ? dispatch("reshape", [result, result.shape]) : result;
+  if (Array.isArray(result)) return result.map((item, i) => ownResult(name, item, given, [...path, i]));
+  if (isTree(result)) return Object.fromEntries(Object.entries(result).map(([key, item]) => [key, ownResult(name, item, given, [...path, key])]));
+  if (result === null || ["string", "boolean", "undefined"].includes(typeof result)) return result;
+  throw new ArgumentError(`${name}: ${pathName("the result", path)} is ${describeValue(result)}: a model returns a tree of tensors and numbers`);
+}
+
+function endDonated(name: string, donated: readonly unknown[], caller: (...args: never[]) => unknown): void {
+  // Only the line of the call is ever shown.
+  const limit = Error.stackTraceLimit;
+  Error.stackTraceLimit = 1;
+  const site: { stack?: string } = {};
+  Error.captureStackTrace(site, caller);
+  Error.stackTraceLimit = limit;
+  const ended: TensorState = { kind: "donated", call: name, site };
+  for (const tree of donated) {
+    mapLeaves(tree, (leaf) => {
+      leaf.dispose();
+      leaf[tensorBrand] = ended;
+    });
+  }
+}

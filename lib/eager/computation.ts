@@ -1,0 +1,119 @@
+/**
+ * A computation: one function of tensors whose sizes are open, as eager execution runs it over and over.
+ *
+ * Equal text is one computation, so that kernels and derivatives are made once for all calls that mean the same. The
+ * derivative of a computation is a computation: the compiler's own passes make it, and it has derivatives in turn.
+ */
+
+import type { Builder } from "../../ir/builder.ts";
+import { buildFunction } from "../../ir/builder.ts";
+import { at } from "../../ir/expect.ts";
+import { findFunction, type Func, type Value } from "../../ir/module.ts";
+import { printFunction } from "../../ir/print.ts";
+import { inlineRegion, useCounts } from "../../ir/rewrite.ts";
+import { type TensorType, tensorType } from "../../ir/type.ts";
+import { runPasses } from "../../passes/pipeline.ts";
+
+export interface Computation {
+  readonly func: Func;
+  readonly parameters: readonly TensorType[];
+  readonly results: readonly TensorType[];
+  /** Its named dims in order of appearance; whoever runs it says their sizes in this order. */
+  readonly dims: readonly string[];
+  /** What was derived from it, by what was asked for. */
+  readonly derived: Map<string, Derivative>;
+}
+
+export interface Derivative {
+  readonly computation: Computation;
+  /** Which of the values on offer it takes, in the order of its parameters. */
+  readonly takes: readonly number[];
+}
+
+const known = new Map<string, Computation>();
+
+/** The computation that a function is; `dims` are its names in the order of their sizes. */
+export function computationOf(func: Func, dims: readonly string[]): Computation {
+  const key = `${dims.join()} ${printFunction(func)}`;
+  const present = known.get(key);
+  if (present !== undefined) return present;
+  const made: Computation = {
+    func,
+    parameters: func.body.parameters.map(typeOf),
+    results: func.body.yields.map(typeOf),
+    dims,
+    derived: new Map(),
+  };
+  known.set(key, made);
+  return made;
+}
+
+/**
+ * Reverse mode: from the operands and then a cotangent for each result in `from`, the cotangents of the operands `to`.
+ * All of those must be floats.
+ */
+export function pullBack(computation: Computation, from: readonly number[], to: readonly number[]): Derivative {
+  return derive(computation, `reverse ${from.join()} to ${to.join()}`, () => {
+    const { func, parameters, results } = computation;
+    const types = [...parameters, ...from.map((result) => at(results, result))];
+    const callee = functionOf("weighted", types, (b, values) => {
+      const outputs = inlineRegion(b, func.body, values.slice(0, parameters.length));
+      // The gradient of sum(result * cotangent) is the cotangent pulled back.
+      const sums = from.map((result, i) => sumOfAll(b, b.mul(at(outputs, result), at(values, parameters.length + i))));
+      return [sums.reduce((total, sum) => b.add(total, b.cast(sum, { dtype: typeOf(total).dtype })))];
+    });
+    return {
+      callee,
+      func: functionOf(`${func.name}_gradient`, types, (b, values) => b.valueAndGrad(values, { callee: callee.name, wrt: to }).slice(1), callee),
+    };
+  });
+}
+
+/** Forward mode: from the operands and then their tangents, one for each float, the tangents of the results in `wanted`. */
+export function pushForward(computation: Computation, wanted: readonly number[]): Derivative {
+  return derive(computation, `forward ${wanted.join()}`, () => {
+    const { func, parameters, results } = computation;
+    const callee = { ...func, name: "pushed" };
+    const types = [...parameters, ...parameters];
+    const tangents = (values: readonly Value[]): readonly Value[] => wanted.map((result) => at(values, results.length + result));
+    return { callee, func: functionOf(`${func.name}_tangent`, types, (b, values) => tangents(b.jvp(values, { callee: callee.name })), callee) };
+  });
+}
+
+function derive(computation: Computation, key: string, make: () => { readonly callee: Func; readonly func: Func }): Derivative {
+  const present = computation.derived.get(key);
+  if (present !== undefined) return present;
+  const { callee, func } = make();
+  const entries = [func.name];
+  const module = runPasses({ functions: [callee, func] }, ["transform", "simplify", "cse", "dce"], { entries });
+  const made = withoutUnused(findFunction(module, func.name), computation.dims);
+  computation.derived.set(key, made);
+  return made;
+}
+
+/** A gradient often needs few of the operands: that of a sum none. */
+function withoutUnused(func: Func, dims: readonly string[]): Derivative {
+  const used = useCounts(func.body);
+  const takes = func.body.parameters.flatMap((parameter, i) => (used.has(parameter) ? [i] : []));
+  const taken: Func = {
+    name: func.name,
+    parameterNames: takes.map((i) => at(func.parameterNames, i)),
+    body: { ...func.body, parameters: takes.map((i) => at(func.body.parameters, i)) },
+  };
+  return { computation: computationOf(taken, dims), takes };
+}
+
+function sumOfAll(b: Builder, value: Value): Value {
+  const axes = typeOf(value).shape.map((_, axis) => axis);
+  return axes.length === 0 ? value : b.reduceSum(value, { axes });
+}
+
+export function functionOf(name: string, types: readonly TensorType[], body: (b: Builder, values: readonly Value[]) => readonly Value[], callee?: Func): Func {
+  const parameters = types.map((type, i) => ({ name: `x${i}`, type }));
+  return buildFunction(name, parameters, body, (called) => (called === callee?.name ? callee : undefined));
+}
+
+function typeOf({ type }: Value): TensorType {
+  if (type.kind !== "tensor") throw new Error("a computation is of tensors");
+  return tensorType(type.dtype, type.shape);
+}

@@ -1,0 +1,45 @@
+/** One computation on tensors, now: where it runs, and the handles of what it gives. */
+
+import { type Device, DeviceError, type PreparedPlan } from "tsdlc-runtime";
+import { bufferOn, deviceInUse, present, typeOf } from "tsdlc-runtime/library";
+import { at } from "../../ir/expect.ts";
+import { Tensor } from "../tensor.ts";
+import type { Computation } from "./computation.ts";
+import type { TensorFacts } from "./generalize.ts";
+import { usualDevice } from "./host.ts";
+import { prepare } from "./kernels.ts";
+import { type AnyTensor, isTaping, writeOnTapes } from "./tape.ts";
+
+/** A computation with sizes, and what it was prepared to on the device that ran it last. */
+export interface Application {
+  readonly computation: Computation;
+  readonly sizes: readonly number[];
+  readonly results: readonly TensorFacts[];
+  prepared?: { readonly device: Device; readonly plan: PreparedPlan };
+}
+
+/** Queues the computation and returns handles of its results. Throws before anything has changed. */
+export function execute(application: Application, inputs: readonly AnyTensor[], name: string): readonly AnyTensor[] {
+  const device = deviceOf(inputs, name);
+  if (application.prepared?.device !== device) {
+    application.prepared = { device, plan: prepare(application.computation, application.sizes, device) };
+  }
+  const buffers = application.prepared.plan.run(inputs.map((input) => bufferOn(device, input)));
+  const outputs = application.results.map(({ dtype, shape }, i): AnyTensor => new Tensor(dtype, shape, { kind: "device", device, buffer: at(buffers, i) }));
+  if (isTaping()) writeOnTapes({ computation: application.computation, sizes: application.sizes, inputs, outputs });
+  return outputs;
+}
+
+/** The device of the operands; for those that no op has used yet, the one opened last. */
+function deviceOf(inputs: readonly AnyTensor[], name: string): Device {
+  let found: Device | undefined;
+  inputs.forEach((input, i) => {
+    const state = present(input, `operand ${i + 1} of ${name}, ${typeOf(input)},`);
+    if (state.kind === "host") return;
+    if (found !== undefined && state.device !== found) {
+      throw new DeviceError(`${name}: operand ${i + 1}, ${typeOf(input)}, is on ${state.device.name} and an operand before it on ${found.name}: bring both to one device`);
+    }
+    found = state.device;
+  });
+  return found ?? deviceInUse() ?? usualDevice();
+}

@@ -1,0 +1,65 @@
+/**
+ * Tapes: what reverse and forward mode know of the ops that ran.
+ *
+ * A tape follows the tensors that it was told to watch and all floats that were computed from them. Tapes are nested
+ * when a function that takes a gradient is itself differentiated: each op is written on every tape that follows one of
+ * its operands, and what the inner one does to make its gradient are ops like any other.
+ */
+
+import type { Shape } from "tsdlc-runtime";
+import { isFloat } from "../../ir/type.ts";
+import type { DTypeName } from "../shape.ts";
+import type { Tensor } from "../tensor.ts";
+import type { Computation } from "./computation.ts";
+
+export type AnyTensor = Tensor<Shape, DTypeName>;
+
+/** One op that ran. */
+export interface Entry {
+  readonly computation: Computation;
+  readonly sizes: readonly number[];
+  readonly inputs: readonly AnyTensor[];
+  readonly outputs: readonly AnyTensor[];
+}
+
+export class Tape {
+  readonly #followed = new Set<AnyTensor>();
+  readonly entries: Entry[] = [];
+
+  watch(tensor: AnyTensor): void {
+    this.#followed.add(tensor);
+  }
+
+  follows(tensor: AnyTensor): boolean {
+    return this.#followed.has(tensor);
+  }
+
+  write(entry: Entry): void {
+    if (!entry.inputs.some((input) => this.#followed.has(input))) return;
+    const floats = entry.outputs.filter(({ dtype }) => isFloat(dtype));
+    if (floats.length === 0) return;
+    floats.forEach((output) => this.#followed.add(output));
+    this.entries.push(entry);
+  }
+}
+
+/** Outermost first. */
+const tapes: Tape[] = [];
+
+/** Runs `body` with a tape that each op is offered to. */
+export function withTape<T>(tape: Tape, body: () => T): T {
+  tapes.push(tape);
+  try {
+    return body();
+  } finally {
+    tapes.splice(tapes.indexOf(tape), 1);
+  }
+}
+
+export function isTaping(): boolean {
+  return tapes.length > 0;
+}
+
+export function writeOnTapes(entry: Entry): void {
+  for (const tape of tapes) tape.write(entry);
+}

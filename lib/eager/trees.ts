@@ -1,0 +1,44 @@
+/** Trees as plain JavaScript: tensors at the leaves of arrays and objects; anything else in them is carried along. */
+
+import { Tensor } from "../tensor.ts";
+import type { AnyTensor } from "./tape.ts";
+
+export type Path = readonly (string | number)[];
+
+export function isLeaf(value: unknown): value is AnyTensor {
+  return value instanceof Tensor;
+}
+
+/** A copy of a tree with other leaves, left to right; instances of classes stay instances of them. */
+export function mapLeaves(tree: unknown, change: (leaf: AnyTensor, path: Path) => unknown, path: Path = []): unknown {
+  if (isLeaf(tree)) return change(tree, path);
+  if (Array.isArray(tree)) return tree.map((item, i) => mapLeaves(item, change, [...path, i]));
+  if (!isTree(tree)) return tree;
+  const copy = Object.create(Object.getPrototypeOf(tree) as object | null) as Record<string, unknown>;
+  for (const [key, item] of Object.entries(tree)) copy[key] = mapLeaves(item, change, [...path, key]);
+  return copy;
+}
+
+/** Calls `visit` for every leaf, left to right. */
+export function visitLeaves(tree: unknown, visit: (leaf: AnyTensor, path: Path) => void): void {
+  mapLeaves(tree, visit);
+}
+
+/** Objects whose fields belong to the tree: not typed arrays, maps, dates and the like. */
+export function isTree(value: unknown): value is Record<string, unknown> {
+  return typeof value === "object" && value !== null && !ArrayBuffer.isView(value) && !(Symbol.iterator in value) && !(value instanceof Date);
+}
+
+/** `params.layers[0].w` */
+export function pathName(root: string, path: Path): string {
+  return root + path.map((step) => (typeof step === "number" ? `[${step}]` : /^[A-Za-z_$][\w$]*$/.test(step) ? `.${step}` : `[${JSON.stringify(step)}]`)).join("");
+}
+
+/** What an error says a value is. */
+export function describeValue(value: unknown): string {
+  if (isLeaf(value)) return `${value.dtype}[${value.shape.join(",")}]`;
+  if (Array.isArray(value)) return `an array of ${value.length}`;
+  if (value === null || typeof value !== "object") return typeof value === "string" ? JSON.stringify(value) : `${value === null || value === undefined ? "" : `the ${typeof value} `}${String(value)}`;
+  const name: unknown = (value.constructor as { name?: unknown } | undefined)?.name;
+  return typeof name === "string" && name !== "Object" ? `a ${name}` : `an object with ${Object.keys(value).join(", ") || "no fields"}`;
+}
