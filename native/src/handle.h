@@ -1,7 +1,9 @@
 // Handles: what JavaScript holds, one reference to a storage.
 //
 // The one idea: V8 sees a few bytes where megabytes hang on, so every storage that JavaScript can reach is reported to
-// it once, with its size; the collector then runs in time, and finalizers release what nobody released by hand.
+// it once, with its size; the collector then runs in time, and finalizers release what nobody released by hand. They
+// run within the collection, not at the next turn of the event loop, so that loops that never wait stay flat too; so
+// they may not touch JavaScript, which a BasicEnv does not allow.
 
 #pragma once
 
@@ -35,7 +37,7 @@ struct Handle {
 inline Napi::Value newHandle(Napi::Env env, std::shared_ptr<Storage> storage, int64_t& adjustment) {
   if (storage->handles == 0) adjustment += static_cast<int64_t>(storage->bytes());
   auto* handle = new Handle(std::move(storage));
-  return Napi::External<Handle>::New(env, handle, [](Napi::Env finalizing, Handle* collected) {
+  return Napi::External<Handle>::New(env, handle, [](Napi::BasicEnv finalizing, Handle* collected) {
     const int64_t freed = collected->release();
     delete collected;
     if (freed != 0) Napi::MemoryManagement::AdjustExternalMemory(finalizing, -freed);
