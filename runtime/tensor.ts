@@ -13,6 +13,7 @@ import {
   type TypedArray, type TypedArrays, viewBytes,
 } from "./dtype.ts";
 import { ArgumentError, DeviceError, HandleError } from "./errors.ts";
+import { printTensor } from "./print-tensor.ts";
 import type { DTypeName } from "./program.ts";
 
 /** A literal size, or the name of one that is known at the call. */
@@ -107,8 +108,16 @@ export class Tensor<S extends Shape = Shape, D extends DTypeName = "f32"> {
     return `Tensor ${typeOf(this)}${kind === "disposed" || kind === "donated" ? ` (${kind})` : ""}`;
   }
 
+  /** What console.log shows in Node: the elements, where they can be had without waiting for an event. */
   [Symbol.for("nodejs.util.inspect.custom")](): string {
-    return this.toString();
+    const state = this[tensorBrand];
+    if (state.kind === "disposed" || state.kind === "donated") return this.toString();
+    if (state.kind === "device" && state.device.readSync === undefined) return `${this.toString()} on ${state.device.name}, its elements by await data()`;
+    try {
+      return printTensor(this.dtype, this.shape, this.dataSync());
+    } catch (error) {
+      return `${this.toString()}, whose elements cannot be had: ${error instanceof Error ? error.message : String(error)}`;
+    }
   }
 }
 

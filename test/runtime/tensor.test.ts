@@ -90,4 +90,27 @@ describe("runtime: numbers", () => {
     assert.deepEqual([evaluateFormula(["mod", -1, 4], {}), evaluateFormula(["min", 2, 3], {}), evaluateFormula(["max", 2, 3], {})], [3, 2, 3]);
     assert.throws(() => evaluateFormula("N", {}), { name: "RangeError", message: "the size of dim N is not known" });
   });
+
+  describe("console.log", () => {
+    const f32 = (values: readonly number[], shape: readonly number[]) => tensor(Float32Array.from(values), shape);
+    const cases: readonly (readonly [what: string, shown: () => unknown, text: string])[] = [
+      ["rows under each other", () => f32([1, -2.5, 3, 4, 5, 6], [2, 3]), "f32[2,3]\n[[ 1.0000, -2.5000,  3.0000],\n [ 4.0000,  5.0000,  6.0000]]"],
+      ["inside of an object", () => ({ w: f32([1, 2, 3, 4], [2, 2]) }), "{\n  w: f32[2,2]\n  [[1., 2.],\n   [3., 4.]]\n}"],
+      ["a number", () => tensor(3), "f32[] 3."],
+      ["numbers of many sizes", () => f32([1e-7, 1, NaN, -Infinity], [4]), "f32[4] [1.0000e-7, 1.0000e+0,       NaN, -Infinity]"],
+      ["whole numbers", () => tensor(Int32Array.of(1, -20)), "i32[2] [  1, -20]"],
+      ["i64 in full", () => tensor(BigInt64Array.of(2n ** 60n, 1n)), "i64[2] [1152921504606846976,                   1]"],
+      ["bools", () => tensor([true, false], [2], "bool"), "bool[2] [ true, false]"],
+      ["halves by their value", () => tensor([0.5, 1.25], [2], "f16"), "f16[2] [0.5000, 1.2500]"],
+      ["no elements", () => tensor([], [0, 3]), "f32[0,3]\n[]"],
+      ["three axes", () => f32([1, 2, 3, 4], [2, 1, 2]), "f32[2,1,2]\n[[[1., 2.]],\n\n [[3., 4.]]]"],
+      ["the ends of long axes", () => tensor(Int32Array.from({ length: 2000 }, (_, i) => i)), "i32[2000] [   0,    1,    2, ..., 1997, 1998, 1999]"],
+    ];
+    for (const [what, shown, text] of cases) it(what, () => assert.equal(inspect(shown()), text));
+    it("rows of a large matrix", () => {
+      const lines = inspect(tensor(new Int32Array(10_000), [100, 100])).split("\n");
+      assert.deepEqual(lines.slice(0, 5), ["i32[100,100]", "[[0, 0, 0, ..., 0, 0, 0],", " [0, 0, 0, ..., 0, 0, 0],", " [0, 0, 0, ..., 0, 0, 0],", " ...,"]);
+      assert.equal(lines.length, 8);
+    });
+  });
 });
