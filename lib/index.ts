@@ -4,6 +4,7 @@ export { arange, concat, constant, einsum, full, ones, onesLike, stack, where, z
 export { tensor } from "./from-data.ts";
 export { grad, jvp, stopGradient, valueAndGrad } from "./grad.ts";
 export * as initial from "./initial.ts";
+export { type Explanation, jit, type JitOptions } from "./jit.ts";
 export { embedding, layerNorm, linear, rmsNorm } from "./layer.ts";
 export { model, type Argument, type Model, type ModelOptions, type Result } from "./model.ts";
 export * as optim from "./optim.ts";

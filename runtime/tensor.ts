@@ -30,10 +30,17 @@ export type ErasedShape<S extends Shape> = number extends S["length"] ? any : { 
 
 export const tensorBrand: unique symbol = Symbol.for("tsdlc.tensor");
 
-/** Where a tensor's bytes are: on the host, on a device, or gone. */
+/** Who traces a function: tensors of the trace have no elements, and exist as long as it goes on. */
+export interface TracedBy {
+  readonly name: string;
+  readonly isOver: boolean;
+}
+
+/** Where a tensor's bytes are: on the host, on a device, not there yet, or gone. */
 export type TensorState =
   | { readonly kind: "host"; readonly data: TypedArray }
   | { readonly kind: "device"; readonly device: Device; readonly buffer: DeviceBuffer }
+  | { readonly kind: "traced"; readonly by: TracedBy }
   | { readonly kind: "disposed" }
   /** `call` is the function that took it; the stack of `site` says where. */
   | { readonly kind: "donated"; readonly call: string; readonly site: { readonly stack?: string } };
@@ -105,13 +112,13 @@ export class Tensor<S extends Shape = Shape, D extends DTypeName = "f32"> {
 
   toString(): string {
     const { kind } = this[tensorBrand];
-    return `Tensor ${typeOf(this)}${kind === "disposed" || kind === "donated" ? ` (${kind})` : ""}`;
+    return `Tensor ${typeOf(this)}${kind === "host" || kind === "device" ? "" : ` (${kind})`}`;
   }
 
   /** What console.log shows in Node: the elements, where they can be had without waiting for an event. */
   [Symbol.for("nodejs.util.inspect.custom")](): string {
     const state = this[tensorBrand];
-    if (state.kind === "disposed" || state.kind === "donated") return this.toString();
+    if (state.kind !== "host" && state.kind !== "device") return this.toString();
     if (state.kind === "device" && state.device.readSync === undefined) return `${this.toString()} on ${state.device.name}, its elements by await data()`;
     try {
       return printTensor(this.dtype, this.shape, this.dataSync());
@@ -147,6 +154,12 @@ export function present(
     case "host":
     case "device":
       return state;
+    case "traced":
+      throw new HandleError(
+        state.by.isOver
+          ? `${what} was made while ${state.by.name} was traced and has no elements: return it from ${state.by.name}`
+          : `${what} has no elements while ${state.by.name} is traced: choose with where(condition, a, b), or return it and read it after the call`,
+      );
     case "disposed":
       throw new HandleError(`${what} was disposed of and cannot be used again`);
     case "donated":

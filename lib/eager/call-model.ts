@@ -11,21 +11,26 @@ import type { DTypeName } from "../shape.ts";
 import { Tensor } from "../tensor.ts";
 import { dispatch } from "./dispatch.ts";
 import { isTaping, type AnyTensor } from "./tape.ts";
+import { currentTrace } from "./trace.ts";
 import { describeValue, isLeaf, isTree, mapLeaves, type Path, pathName, visitLeaves } from "./trees.ts";
 
 type AnyFunction = (...args: never[]) => unknown;
 
 /** `caller` is the function that the user calls: a stack that is kept starts below it. */
-export function callModel(name: string, fn: AnyFunction, donate: readonly number[], args: readonly unknown[], caller: (...args: never[]) => unknown): unknown {
-  args.forEach((argument, position) => readArgument(name, argument, position, []));
+export function callModel(name: string, fn: AnyFunction, donate: readonly number[], args: readonly unknown[], caller: AnyFunction): unknown {
+  readArguments(name, args);
   const result = (fn as (...args: readonly unknown[]) => unknown)(...args);
   if (result instanceof Promise) throw new ArgumentError(`${name}: the function of a model must return its result, and it returns a promise: leave out async, and read values outside of the model`);
   const given = new Set<AnyTensor>();
   args.forEach((argument) => visitLeaves(argument, (leaf) => given.add(leaf)));
   const own = ownResult(name, result, given, []);
-  // A tape reads what ran under it later on.
-  if (donate.length > 0 && !isTaping()) endDonated(name, donate.map((position) => args[position]), caller);
+  endDonated(name, donate.map((position) => args[position]), caller);
   return own;
+}
+
+/** Checks that arguments are what ops can run on, and gives handles of built programs the methods of the library. */
+export function readArguments(name: string, args: readonly unknown[]): void {
+  args.forEach((argument, position) => readArgument(name, argument, position, []));
 }
 
 function readArgument(name: string, argument: unknown, position: number, path: Path): void {
@@ -53,7 +58,20 @@ function ownResult(name: string, result: unknown, given: ReadonlySet<AnyTensor>,
   throw new ArgumentError(`${name}: ${pathName("the result", path)} is ${describeValue(result)}: a model returns a tree of tensors and numbers`);
 }
 
-function endDonated(name: string, donated: readonly unknown[], caller: (...args: never[]) => unknown): void {
+/** What a model donates, by the function that a caller has of it. */
+const donations = new WeakMap<AnyFunction, readonly number[]>();
+
+export function markDonated(call: AnyFunction, positions: readonly number[]): void {
+  donations.set(call, positions);
+}
+
+export function donatedPositions(call: AnyFunction): readonly number[] {
+  return donations.get(call) ?? [];
+}
+
+/** Ends the handles in these trees; not under a tape, which reads later on what ran, nor in a trace, where nothing runs. */
+export function endDonated(name: string, donated: readonly unknown[], caller: AnyFunction): void {
+  if (donated.length === 0 || isTaping() || currentTrace() !== undefined) return;
   // Only the line of the call is ever shown.
   const limit = Error.stackTraceLimit;
   Error.stackTraceLimit = 1;

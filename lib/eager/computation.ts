@@ -37,15 +37,14 @@ export function computationOf(func: Func, dims: readonly string[]): Computation 
   const key = `${dims.join()} ${printFunction(func)}`;
   const present = known.get(key);
   if (present !== undefined) return present;
-  const made: Computation = {
-    func,
-    parameters: func.body.parameters.map(typeOf),
-    results: func.body.yields.map(typeOf),
-    dims,
-    derived: new Map(),
-  };
+  const made = newComputation(func, dims);
   known.set(key, made);
   return made;
+}
+
+/** One that nobody else can mean. */
+export function newComputation(func: Func, dims: readonly string[]): Computation {
+  return { func, parameters: func.body.parameters.map(typeOf), results: func.body.yields.map(typeOf), dims, derived: new Map() };
 }
 
 /**

@@ -15,13 +15,15 @@ import { Tensor } from "../tensor.ts";
 import { PassError } from "../../passes/pipeline.ts";
 import { checkNumber } from "../surface/argument.ts";
 import { type Application, execute } from "./execute.ts";
-import { type Argument, generalize } from "./generalize.ts";
+import { type Argument, generalize, specialize } from "./generalize.ts";
 import type { AnyTensor } from "./tape.ts";
+import { currentTrace } from "./trace.ts";
 import { describeValue } from "./trees.ts";
 
 /** The result of a primitive: a tensor, or a list of tensors. Throws an ArgumentError that says what is wrong. */
 export function dispatch(name: string, args: readonly unknown[]): AnyTensor | readonly AnyTensor[] {
   return withFaults(name, () => {
+    if (currentTrace() !== undefined) return writeDown(name, args);
     const special = specialForms[name]?.(args);
     if (special !== undefined) return special;
     const given = withScalars(name, args);
@@ -31,6 +33,15 @@ export function dispatch(name: string, args: readonly unknown[]): AnyTensor | re
     const results = execute(known, tensors, name);
     return known.isList ? results : only(results);
   });
+}
+
+/** In a trace: with numbers and sizes as they are, which the compiler folds and fuses. */
+function writeDown(name: string, args: readonly unknown[]): AnyTensor | readonly AnyTensor[] {
+  const tensors: AnyTensor[] = [];
+  describe(name, args, tensors);
+  const known = specialize(name, args.map(toArgument));
+  const results = execute(known, tensors, name);
+  return known.isList ? results : only(results);
 }
 
 /** Primitives that need no kernel of their own. */

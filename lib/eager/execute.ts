@@ -9,6 +9,7 @@ import type { TensorFacts } from "./generalize.ts";
 import { usualDevice } from "./host.ts";
 import { prepare } from "./kernels.ts";
 import { type AnyTensor, isTaping, writeOnTapes } from "./tape.ts";
+import { currentTrace } from "./trace.ts";
 
 /** A computation with sizes, and what it was prepared to on the device that ran it last. */
 export interface Application {
@@ -18,16 +19,21 @@ export interface Application {
   prepared?: { readonly device: Device; readonly plan: PreparedPlan };
 }
 
-/** Queues the computation and returns handles of its results. Throws before anything has changed. */
+/** Queues the computation, or writes it into the open trace, and returns handles of its results. Throws before anything has changed. */
 export function execute(application: Application, inputs: readonly AnyTensor[], name: string): readonly AnyTensor[] {
+  const trace = currentTrace();
+  const outputs = trace === undefined ? run(application, inputs, name) : trace.inline(application.computation.func, inputs, application.results);
+  if (isTaping()) writeOnTapes({ computation: application.computation, sizes: application.sizes, inputs, outputs });
+  return outputs;
+}
+
+function run(application: Application, inputs: readonly AnyTensor[], name: string): readonly AnyTensor[] {
   const device = deviceOf(inputs, name);
   if (application.prepared?.device !== device) {
     application.prepared = { device, plan: prepare(application.computation, application.sizes, device) };
   }
   const buffers = application.prepared.plan.run(inputs.map((input) => bufferOn(device, input)));
-  const outputs = application.results.map(({ dtype, shape }, i): AnyTensor => new Tensor(dtype, shape, { kind: "device", device, buffer: at(buffers, i) }));
-  if (isTaping()) writeOnTapes({ computation: application.computation, sizes: application.sizes, inputs, outputs });
-  return outputs;
+  return application.results.map(({ dtype, shape }, i): AnyTensor => new Tensor(dtype, shape, { kind: "device", device, buffer: at(buffers, i) }));
 }
 
 /** The device of the operands; for those that no op has used yet, the one opened last. */

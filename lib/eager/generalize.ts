@@ -15,7 +15,7 @@ import { TypeFault } from "../../ir/op.ts";
 import { type DType, type TensorType, tensorType } from "../../ir/type.ts";
 import { onlyProven, surface, type SurfaceArgument, type SurfaceContext } from "../surface.ts";
 import { elementwise } from "../surface/elementwise.ts";
-import { type Computation, computationOf } from "./computation.ts";
+import { type Computation, computationOf, newComputation } from "./computation.ts";
 
 /** What is known of a tensor without its elements. */
 export interface TensorFacts {
@@ -46,6 +46,13 @@ export function generalize(name: string, args: readonly Argument[]): Generalized
   const results = exact.func.body.yields.map(({ type }) => factsOf(type));
   const { func, dims, sizes } = openForm(name, args) ?? { func: exact.func, dims: [], sizes: [] };
   return { computation: computationOf(func, dims), sizes, results, isList: exact.isList };
+}
+
+/** The call with its sizes as they are: what a trace writes down, where nothing is run that could be run again. */
+export function specialize(name: string, args: readonly Argument[]): Generalized {
+  const { func, isList } = applySurface(name, args, (size) => size, onlyProven);
+  const results = func.body.yields.map(({ type }) => factsOf(type));
+  return { computation: newComputation(func, []), sizes: [], results, isList };
 }
 
 /** The same with a name for each size, in as few axes as say it; undefined where there is no such thing. */
