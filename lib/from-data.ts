@@ -14,8 +14,18 @@ import { Tensor } from "./tensor.ts";
  */
 export function tensor<A extends NaturalArray, const S extends readonly number[] = readonly number[]>(data: A, shape?: S): Tensor<S, NaturalDType<A>>;
 export function tensor<D extends DTypeName, const S extends readonly number[]>(data: TypedArrays[D], shape: S, dtype: D): Tensor<S, D>;
-export function tensor<const S extends readonly number[] = readonly number[], D extends DTypeName = "f32">(data: NestedNumbers, shape?: S, dtype?: D): Tensor<S, D>;
+export function tensor<const A extends NestedNumbers, D extends DTypeName = "f32">(data: A, shape?: undefined, dtype?: D): Tensor<ShapeOfLists<A>, D>;
+export function tensor<const S extends readonly number[], D extends DTypeName = "f32">(data: NestedNumbers, shape: S, dtype?: D): Tensor<S, D>;
 export function tensor(data: TypedArray | NestedNumbers, shape?: readonly number[], dtype?: DTypeName): Tensor<Shape, DTypeName> {
   const host = hostTensor(data, shape, dtype);
   return new Tensor(host.dtype, host.shape, { kind: "host", data: host.data });
 }
+
+/** The lengths of nested arrays: numbers where they are written out, as in [[1, 2], [3, 4]]. */
+export type ShapeOfLists<A> = A extends number | boolean
+  ? []
+  : A extends readonly [infer First, ...unknown[]]
+    ? [A["length"], ...ShapeOfLists<First>]
+    : A extends readonly (infer Item)[]
+      ? [number, ...ShapeOfLists<Item>]
+      : Shape;

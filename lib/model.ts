@@ -29,11 +29,11 @@ export type Argument<T> = T extends Tensor<infer S, infer D>
     ? T
     : { readonly [K in keyof T]: Argument<T[K]> };
 
-/** What a caller gets back: a handle for each tensor and each number. */
+/** What a caller gets back: a tensor for each tensor and each number. */
 export type Result<T> = T extends Tensor<infer S, infer D>
-  ? Handle<Sized<S>, D>
+  ? Tensor<Sized<S>, D>
   : T extends number
-    ? Handle<[], "f64" | "f32">
+    ? Tensor<[], "f64" | "f32">
     : T extends boolean | string | undefined | null
       ? T
       : { [K in keyof T]: Result<T[K]> };
