@@ -1,6 +1,7 @@
 /** What users import from "tsdlc". */
 
 export { arange, concat, constant, einsum, full, ones, onesLike, stack, where, zeros, zerosLike } from "./create.ts";
+export { withDevice } from "./eager/execute.ts";
 export { tensor } from "./from-data.ts";
 export { grad, jvp, stopGradient, valueAndGrad } from "./grad.ts";
 export * as initial from "./initial.ts";

@@ -6,13 +6,13 @@
  * that it can be opened again; everything that was on it answers with a DeviceError.
  */
 
-import type { Device, DeviceBuffer, DeviceModule, MemoryUse, ProgramSource } from "./device.ts";
+import type { Device, DeviceBuffer, DeviceModule, MemoryUse, ProgramSource, ProgramText } from "./device.ts";
 import { DeviceError, OutOfMemoryError, PackageError, RunError } from "./errors.ts";
 import type { DTypeName } from "./program.ts";
 import { deviceBytes, toDevice, toHost } from "./webgpu-elements.ts";
 import { Faults, wordsOf } from "./webgpu-faults.ts";
 import { bufferUsage, failureOf, mapForReading, type Storage, WebGpuMemory } from "./webgpu-memory.ts";
-import { compilePipelines } from "./webgpu-module.ts";
+import { compilePipelines, compilePipelinesNow, type Pipelines } from "./webgpu-module.ts";
 import { prepareRun } from "./webgpu-prepare.ts";
 import { RunQueue } from "./webgpu-queue.ts";
 
@@ -169,14 +169,24 @@ export class WebGpuDevice implements Device {
 
   async load(source: ProgramSource): Promise<DeviceModule> {
     this.#faults.requireDevice();
+    const target = { device: this.#device, faults: this.#faults, description: this.description, keepSource: this.#keepSource };
+    return this.#moduleOf(await compilePipelines(source, target), source.constants);
+  }
+
+  compileSync(source: ProgramText): DeviceModule {
+    this.#faults.requireDevice();
+    // Errors go to the runs, which are guarded: an invalid pipeline fails them.
+    const pipelines = this.#faults.guard(["validation"], () => compilePipelinesNow(source, this.#device), () => undefined);
+    return this.#moduleOf(pipelines, source.constants);
+  }
+
+  #moduleOf(pipelines: Pipelines, file: Uint8Array = new Uint8Array(0)): DeviceModule {
     const target = { device: this.#device, faults: this.#faults, memory: this.#memory, queue: this.#queue, description: this.description };
-    const pipelines = await compilePipelines(source, { ...target, keepSource: this.#keepSource });
     // Tiers share the file of constants, which has the host's layout: each constant is a buffer of its own here.
     // Handles, so that they go when nothing can run the programs any more.
     const constants = new Map<string, DeviceBuffer>();
     const constant = (offset: number, bytes: number, dtype: DTypeName): Storage => {
       const key = `${offset} ${bytes} ${dtype}`;
-      const file = source.constants ?? new Uint8Array(0);
       if (offset + bytes > file.length) throw new PackageError(`a program is broken: it has a constant of ${bytes} bytes at ${offset}, and there are ${file.length} bytes of constants; build it again`);
       const present = constants.get(key) ?? this.write(file.subarray(offset, offset + bytes), dtype);
       constants.set(key, present);

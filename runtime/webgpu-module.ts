@@ -6,7 +6,7 @@
  * kernel, its lines of TypeScript, and the compiler's message at the line of the text.
  */
 
-import type { CodeFile, ProgramSource } from "./device.ts";
+import type { CodeFile, ProgramSource, ProgramText } from "./device.ts";
 import { CompileError, PackageError } from "./errors.ts";
 import type { KernelSpec, Program, Step } from "./program.ts";
 import { type Faults, wordsOf } from "./webgpu-faults.ts";
@@ -37,14 +37,7 @@ export async function compilePipelines({ programs, code }: ProgramSource, target
   const refused = messages.find(({ type }) => type === "error");
   if (refused !== undefined) throw moduleRefused(refused, text, launched.map(({ kernel }) => kernel), code, target);
 
-  const layouts = new Map<string, GPUBindGroupLayout>();
-  const layoutOf = ({ kernel, buffers, hasDims }: Launched): GPUBindGroupLayout => {
-    const { inputs = 0 } = kernel;
-    const key = `${inputs} ${buffers} ${hasDims}`;
-    const layout = layouts.get(key) ?? device.createBindGroupLayout({ label: key, entries: bindings(inputs, buffers, hasDims) });
-    layouts.set(key, layout);
-    return layout;
-  };
+  const layoutOf = layoutsOf(device);
   const limit = device.limits.maxStorageBuffersPerShaderStage;
   const pipelines = new Map<KernelSpec, Pipeline>();
   await Promise.all(launched.map(async (one) => {
@@ -53,11 +46,7 @@ export async function compilePipelines({ programs, code }: ProgramSource, target
       throw new PackageError(`${nameOf(kernel)} needs ${buffers} buffers, and webgpu (${target.description}) gives a kernel ${limit}: build the package again with this version of tsdlc`);
     }
     const layout = layoutOf(one);
-    const made = device.createComputePipelineAsync({
-      label: kernel.entry,
-      layout: device.createPipelineLayout({ bindGroupLayouts: [layout] }),
-      compute: { module, entryPoint: kernel.entry },
-    });
+    const made = device.createComputePipelineAsync(describePipeline(device, module, kernel, layout));
     try {
       pipelines.set(kernel, { pipeline: await faults.orLost(made), layout });
     } catch (error) {
@@ -67,6 +56,31 @@ export async function compilePipelines({ programs, code }: ProgramSource, target
     }
   }));
   return pipelines;
+}
+
+/** The same at once, of text that this process has made. What is wrong with it shows where its results are read. */
+export function compilePipelinesNow({ programs, text }: ProgramText, device: GPUDevice): Pipelines {
+  const module = device.createShaderModule({ code: text });
+  const layoutOf = layoutsOf(device);
+  return new Map(programs.flatMap(launchedKernels).map((one) => {
+    const layout = layoutOf(one);
+    return [one.kernel, { pipeline: device.createComputePipeline(describePipeline(device, module, one.kernel, layout)), layout }];
+  }));
+}
+
+function describePipeline(device: GPUDevice, module: GPUShaderModule, { entry }: KernelSpec, layout: GPUBindGroupLayout): GPUComputePipelineDescriptor {
+  return { label: entry, layout: device.createPipelineLayout({ bindGroupLayouts: [layout] }), compute: { module, entryPoint: entry } };
+}
+
+/** Kernels that bind alike share a layout. */
+function layoutsOf(device: GPUDevice): (launched: Launched) => GPUBindGroupLayout {
+  const layouts = new Map<string, GPUBindGroupLayout>();
+  return ({ kernel: { inputs = 0 }, buffers, hasDims }) => {
+    const key = `${inputs} ${buffers} ${hasDims}`;
+    const layout = layouts.get(key) ?? device.createBindGroupLayout({ label: key, entries: bindings(inputs, buffers, hasDims) });
+    layouts.set(key, layout);
+    return layout;
+  };
 }
 
 interface Launched {

@@ -10,10 +10,10 @@ import { fileURLToPath } from "node:url";
 import { compileSource } from "../compiler/frontend/compile-source.ts";
 import { bindForTest } from "./compile/run-compiled.ts";
 import { roundingFactorOn } from "./compile/tolerances.ts";
-import { machineOfEachTarget } from "./test-machine.ts";
-import { isRealCuda } from "./require-device.ts";
+import { machineOfEachTarget, machinesOfEager } from "./test-machine.ts";
 import * as models from "./reference/models.ts";
-import { device, type DTypeName, type Functions, isTensor, tensor } from "tsdlc-runtime";
+import { withDevice } from "tsdlc";
+import { type DTypeName, type Functions, isTensor, tensor } from "tsdlc-runtime";
 
 interface StoredArray {
   readonly dtype: DTypeName;
@@ -56,15 +56,19 @@ for (const machine of await machineOfEachTarget()) {
   });
 }
 
-if (!isRealCuda()) {
-  describe(`JAX ${fixtures.versions["jax"]} computes the same as tsdlc one op at a time`, function () {
+for (const machine of await machinesOfEager()) {
+  describe(`JAX ${fixtures.versions["jax"]} computes the same as tsdlc one op at a time on ${machine.title}`, function () {
     this.timeout(120_000);
-    before(() => device("cpu"));
+    before(async function () {
+      if (!(await machine.open())) this.skip();
+    });
+    after(() => machine.close());
     for (const [name, { inputs, results }] of Object.entries(fixtures.cases)) {
       it(name, async () => {
         const run = (models as unknown as Functions)[name];
         assert.ok(run);
-        const compared = await compare(run(...inputs.map(({ dtype, shape, data }) => tensor(data, shape, dtype))), results, name, tolerance);
+        const result: unknown = withDevice(machine.device(), () => run(...inputs.map(({ dtype, shape, data }) => tensor(data, shape, dtype))));
+        const compared = await compare(result, results, name, tolerance * roundingFactorOn(machine.limits));
         assert.ok(compared >= 3, `${name} compares ${compared} arrays`);
       });
     }

@@ -5,7 +5,7 @@
  * a tensor of rank 0, so that other numbers need no other kernel.
  */
 
-import { ArgumentError, hostTensor, isTensor, type NestedNumbers, type Shape } from "tsdlc-runtime";
+import { ArgumentError, type Device, hostTensor, type NestedNumbers } from "tsdlc-runtime";
 import { IrError } from "../../ir/builder.ts";
 import { only } from "../../ir/expect.ts";
 import { TypeFault } from "../../ir/op.ts";
@@ -14,7 +14,7 @@ import type { DTypeName } from "../shape.ts";
 import { Tensor } from "../tensor.ts";
 import { PassError } from "../../passes/pipeline.ts";
 import { checkNumber } from "../surface/argument.ts";
-import { type Application, execute } from "./execute.ts";
+import { type Application, deviceOf, execute } from "./execute.ts";
 import { type Argument, generalize, specialize } from "./generalize.ts";
 import type { AnyTensor } from "./tape.ts";
 import { currentTrace } from "./trace.ts";
@@ -47,7 +47,7 @@ function writeDown(name: string, args: readonly unknown[]): AnyTensor | readonly
 /** Primitives that need no kernel of their own. */
 const specialForms: Readonly<Record<string, (args: readonly unknown[]) => AnyTensor | readonly AnyTensor[]>> = {
   literal: ([values, dtype]) => fromNumbers(values as NestedNumbers, dtype as DTypeName),
-  full: ([shape, value, dtype]) => dispatch("expand", [scalar(Number(value), dtype as DTypeName), shape]),
+  full: ([shape, value, dtype]) => dispatch("expand", [scalar(Number(value), dtype as DTypeName, deviceOf([], "full")), shape]),
 };
 
 function fromNumbers(values: NestedNumbers, dtype: DTypeName): AnyTensor {
@@ -69,21 +69,23 @@ function withScalars(name: string, args: readonly unknown[]): readonly unknown[]
   if (positions === undefined) return args;
   for (const [position, other] of [positions, [positions[1], positions[0]] as const]) {
     const [number, beside] = [args[position], args[other]];
-    if (typeof number === "number" && isTensor(beside)) return args.with(position, scalar(number, beside.dtype));
+    if (typeof number === "number" && beside instanceof Tensor) return args.with(position, scalar(number, beside.dtype, deviceOf([beside], name)));
   }
   return args;
 }
 
-/** Scalars that were used lately: most programs have few. */
-const scalars = new Map<string, AnyTensor>();
+/** Scalars that were used lately on a device: most programs have few. */
+const scalars = new WeakMap<Device, Map<string, AnyTensor>>();
 const scalarsKept = 256;
 
-function scalar(value: number, dtype: DTypeName): AnyTensor {
+function scalar(value: number, dtype: DTypeName, device: Device): AnyTensor {
+  const there = scalars.get(device) ?? new Map<string, AnyTensor>();
+  scalars.set(device, there);
   const key = `${dtype} ${printNumber(value)}`;
-  const known = scalars.get(key);
+  const known = there.get(key);
   if (known !== undefined) return known;
   const made = fromNumbers(checkNumber(value, dtype), dtype);
-  keep(scalars, key, made, scalarsKept);
+  keep(there, key, made, scalarsKept);
   return made;
 }
 

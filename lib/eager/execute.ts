@@ -36,8 +36,24 @@ function run(application: Application, inputs: readonly AnyTensor[], name: strin
   return application.results.map(({ dtype, shape }, i): AnyTensor => new Tensor(dtype, shape, { kind: "device", device, buffer: at(buffers, i) }));
 }
 
+let chosen: Device | undefined;
+
+/**
+ * Runs `body`, whose ops run on this device where their operands are on none; what it returns. For functions that end before
+ * they return.
+ */
+export function withDevice<T>(device: Device, body: () => T): T {
+  const outer = chosen;
+  chosen = device;
+  try {
+    return body();
+  } finally {
+    chosen = outer;
+  }
+}
+
 /** The device of the operands; for those that no op has used yet, the one opened last. */
-function deviceOf(inputs: readonly AnyTensor[], name: string): Device {
+export function deviceOf(inputs: readonly AnyTensor[], name: string): Device {
   let found: Device | undefined;
   inputs.forEach((input, i) => {
     const state = present(input, `operand ${i + 1} of ${name}, ${typeOf(input)},`);
@@ -47,5 +63,5 @@ function deviceOf(inputs: readonly AnyTensor[], name: string): Device {
     }
     found = state.device;
   });
-  return found ?? deviceInUse() ?? usualDevice();
+  return found ?? chosen ?? deviceInUse() ?? usualDevice();
 }

@@ -8,7 +8,7 @@
 import { CompilerMissingError, type Device, DeviceError, type DeviceModule, type PreparedPlan, type Program } from "tsdlc-runtime";
 import { planOf } from "tsdlc-runtime/library";
 import { only, present } from "../../ir/expect.ts";
-import { cpuTiers, type Limits } from "../../passes/limits.ts";
+import { cpuTiers, cuda, type Limits, wgslTiers } from "../../passes/limits.ts";
 import { compileModule } from "../compile.ts";
 import { flatSignature } from "../flat-signature.ts";
 import type { Computation } from "./computation.ts";
@@ -61,7 +61,7 @@ function loadedOn(device: Device, computation: Computation): Loaded {
 
 function compile(device: Device, { func, dims }: Computation): Compiled | undefined {
   if (device.compileSync === undefined) {
-    throw new DeviceError(`ops run one by one on the cpu alone in this version, not on ${device.name}: call await device("cpu") first, or build the model with "npx tsdlc build"`);
+    throw new DeviceError(`ops run one by one on the cpu and on webgpu in this version, not on ${device.name}: call await device("cpu") first, or build the model with "npx tsdlc build"`);
   }
   const signature = present(flatSignature(func, "eager"), `@${func.name} is no function of tensors`);
   // Sizes come with each call, and what they must satisfy was looked at with them.
@@ -79,7 +79,8 @@ function compile(device: Device, { func, dims }: Computation): Compiled | undefi
 }
 
 function tierOf(device: Device): Limits {
-  const found = cpuTiers.find(({ requires }) => requires.every((feature) => device.features.has(feature)));
+  const tiers = device.kind === "webgpu" ? wgslTiers : device.kind === "cuda" ? [cuda] : cpuTiers;
+  const found = tiers.find(({ requires }) => requires.every((feature) => device.features.has(feature)));
   if (found === undefined) throw new DeviceError(`no tier of tsdlc is for this machine: it has ${[...device.features].join(", ") || "none of the CPU features that there are kernels for"}`);
   return found;
 }

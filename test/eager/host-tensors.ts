@@ -13,8 +13,8 @@ export function toTensor({ dtype, shape, data }: HostArray): AnyTensor {
   return new Tensor(dtype, shape, { kind: "host", data: encode(dtype, data) });
 }
 
-export function toHost(tensor: AnyTensor): HostArray {
-  const data = tensor.dataSync();
+export async function toHost(tensor: AnyTensor): Promise<HostArray> {
+  const data = await tensor.data();
   return hostArray(tensor.dtype, tensor.shape, Array.from({ length: data.length }, (_, i) => decode(tensor.dtype, data, i)));
 }
 
@@ -29,15 +29,15 @@ export function growTree(tree: SignatureTree, leaves: Iterator<HostArray>): unkn
 }
 
 /** The leaves of a result, in the order of its tree. */
-export function leavesOf(tree: SignatureTree, value: unknown): readonly HostArray[] {
+export async function leavesOf(tree: SignatureTree, value: unknown): Promise<readonly HostArray[]> {
   switch (tree.kind) {
     case "tensor":
     case "number": {
       if (!(value instanceof Tensor)) throw new TypeError(`a leaf is ${String(value)}, and no tensor of the library`);
-      return [toHost(value)];
+      return [await toHost(value)];
     }
-    case "array": return tree.items.flatMap((item, i) => leavesOf(item, (value as readonly unknown[])[i]));
-    case "object": return tree.fields.flatMap(({ name, tree: inner }) => leavesOf(inner, (value as Readonly<Record<string, unknown>>)[name]));
+    case "array": return (await Promise.all(tree.items.map((item, i) => leavesOf(item, (value as readonly unknown[])[i])))).flat();
+    case "object": return (await Promise.all(tree.fields.map(({ name, tree: inner }) => leavesOf(inner, (value as Readonly<Record<string, unknown>>)[name])))).flat();
   }
 }
 

@@ -43,7 +43,7 @@ describe("ops one by one", function () {
   for (const op of new Set(sampleCases.map((entry) => entry.op))) {
     it(op, async () => {
       for (const entry of sampleCases.filter((candidate) => candidate.op === op)) {
-        await checkCase(entry, async (_name, inputs) => run(entry.func, inputs.map(toTensor)).map(toHost), { ulps: entry.sample.ulp ?? 2, absolute: 0 });
+        await checkCase(entry, async (_name, inputs) => Promise.all(run(entry.func, inputs.map(toTensor)).map(toHost)), { ulps: entry.sample.ulp ?? 2, absolute: 0 });
       }
     });
   }
@@ -58,13 +58,13 @@ describe("gradients of ops one by one", function () {
     && func.body.parameters.some(({ type }) => float(type as TensorType)) && func.body.yields.length === 1 && func.body.yields.every(({ type }) => float(type as TensorType)));
 
   for (const op of new Set(differentiable.map((entry) => entry.op))) {
-    it(op, () => {
-      for (const entry of differentiable.filter((candidate) => candidate.op === op)) checkGradient(entry);
+    it(op, async () => {
+      for (const entry of differentiable.filter((candidate) => candidate.op === op)) await checkGradient(entry);
     });
   }
 });
 
-function checkGradient({ func, sample, sizes }: SampleCase): void {
+async function checkGradient({ func, sample, sizes }: SampleCase): Promise<void> {
   for (const [seed, size] of sizes.entries()) {
     const inputs = inputsOf(sample, size, seed + 1);
     const wrt = inputs.flatMap(({ dtype }, i) => (isFloat(dtype) ? [i] : []));
@@ -75,7 +75,7 @@ function checkGradient({ func, sample, sizes }: SampleCase): void {
       return result.mul(weight as unknown as Tensor).sum() as Tensor<[]>;
     };
     const gradients = grad(loss as never, { wrt })(...(inputs.map(toTensor) as never)) as unknown as readonly AnyTensor[];
-    gradients.map(toHost).forEach((gradient, i) => {
+    (await Promise.all(gradients.map(toHost))).forEach((gradient, i) => {
       const whole = expected[i]?.data ?? [];
       const largest = Math.max(1e-3, ...Array.from(whole, Math.abs));
       gradient.data.forEach((value, at) => {

@@ -15,10 +15,9 @@ import { runPasses } from "../../passes/pipeline.ts";
 import { compileForTest, type RunCompiled } from "../compile/run-compiled.ts";
 import { signatureOf } from "../compile/signature-of.ts";
 import { roundingFactorOn } from "../compile/tolerances.ts";
-import { device } from "tsdlc-runtime";
+import { withDevice } from "tsdlc";
 import { growTree, leavesOf } from "../eager/host-tensors.ts";
-import { isRealCuda } from "../require-device.ts";
-import { machineOfEachTarget, type TestMachine } from "../test-machine.ts";
+import { machineOfEachTarget, machinesOfEager, type TestMachine } from "../test-machine.ts";
 
 const f32 = (shape: readonly number[], values: readonly number[]): HostArray => hostArray("f32", shape, values);
 const i32 = (shape: readonly number[], values: readonly number[]): HostArray => hostArray("i32", shape, values);
@@ -87,28 +86,28 @@ function hostOn(machine: TestMachine): Host {
 }
 
 /** The very functions, called. */
-const eager: Host = {
-  title: "one op at a time",
-  roundingFactor: 1,
+const eagerOn = (machine: TestMachine): Host => ({
+  title: `one op at a time on ${machine.title}`,
+  roundingFactor: roundingFactorOn(machine.limits),
   open: async () => {
-    await device("cpu");
+    if (!(await machine.open())) return undefined;
     const functions = (await import("./composite-models.ts")) as unknown as Readonly<Record<string, (...args: readonly unknown[]) => unknown>>;
     return async (name, inputs) => {
       const signature = models().signatures.get(name);
       const call = functions[name];
       assert.ok(signature && call);
       const leaves = inputs[Symbol.iterator]();
-      return leavesOf(signature.result, call(...signature.parameters.map(({ tree }) => growTree(tree, leaves))));
+      return leavesOf(signature.result, withDevice(machine.device(), () => call(...signature.parameters.map(({ tree }) => growTree(tree, leaves)))));
     };
   },
-  close: () => undefined,
-};
+  close: () => machine.close(),
+});
 
 function models(): ReturnType<typeof compileAll> {
   return (compiled ??= compileAll());
 }
 
-for (const host of [interpreter, ...(await machineOfEachTarget()).map(hostOn), ...(isRealCuda() ? [] : [eager])]) describe(`functions of the library in the DSL ${host.title}`, function () {
+for (const host of [interpreter, ...(await machineOfEachTarget()).map(hostOn), ...(await machinesOfEager()).map(eagerOn)]) describe(`functions of the library in the DSL ${host.title}`, function () {
   this.timeout(120_000);
   let runLeaves: RunCompiled;
   before(async function () {
