@@ -5,6 +5,7 @@
 
 import type { DTypeName, Tensor as Handle } from "tsdlc-runtime";
 import { differentiate, forward, type Options } from "./eager/differentiate.ts";
+import { callWithRule } from "./eager/custom-rule.ts";
 import { primitive } from "./primitive.ts";
 import type { Shape } from "./shape.ts";
 import type { Float, Tensor } from "./tensor.ts";
@@ -60,6 +61,19 @@ export function grad(fn: (...args: never[]) => unknown, options: Options = {}): 
 export function jvp<F extends (...args: never[]) => unknown>(fn: F, primals: Readonly<Parameters<F>>, tangents: Readonly<Parameters<F>>): [ReturnType<F>, ReturnType<F>];
 export function jvp(fn: (...args: never[]) => unknown, primals: readonly unknown[], tangents: readonly unknown[]): readonly [unknown, unknown] {
   return forward(fn, primals, tangents);
+}
+
+/**
+ * `fn` with a gradient of one's own. The rule takes the cotangent of the result, in the form of the result, then the
+ * result, then the arguments, and returns a list with a gradient for each argument, or undefined where there is none.
+ * Both may be any JavaScript when ops run one by one.
+ *
+ *     const clipped = customGrad((x: Tensor<[8]>) => x.mul(1), (g) => [g.clamp(-1, 1)]);
+ *
+ * Not compiled inside of a built model yet.
+ */
+export function customGrad<A extends unknown[], R>(fn: (...args: A) => R, rule: (cotangent: R, result: R, ...args: A) => readonly (A[number] | undefined)[]): (...args: A) => R {
+  return (...args) => callWithRule(fn, rule, args);
 }
 
 /** x, as a constant: nothing is differentiated through it. */

@@ -3,7 +3,7 @@
 export { arange, concat, constant, einsum, full, ones, onesLike, stack, where, zeros, zerosLike } from "./create.ts";
 export { withDevice } from "./eager/execute.ts";
 export { tensor } from "./from-data.ts";
-export { grad, jvp, stopGradient, valueAndGrad } from "./grad.ts";
+export { customGrad, grad, jvp, stopGradient, valueAndGrad } from "./grad.ts";
 export * as initial from "./initial.ts";
 export { type Explanation, jit, type JitOptions } from "./jit.ts";
 export { embedding, layerNorm, linear, rmsNorm } from "./layer.ts";

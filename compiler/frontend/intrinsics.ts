@@ -22,12 +22,18 @@ import {
 } from "./value.ts";
 import { pathName, type Path } from "./tree.ts";
 
+/** A function for plain JavaScript alone. */
+function notCompiled(name: string, help: string): NativeFunction {
+  return new NativeFunction(name, (run, _args, node) => refuse(run, node, "TSDL3003", `${name} is not compiled inside of a model`, { help }));
+}
+
 const intrinsics: Readonly<Record<string, Readonly<Record<string, NativeFunction>>>> = {
   "primitive.ts": {
     primitive: new NativeFunction("primitive", (run, [name, ...args], node) => callPrimitive(run, String(name), args, node)),
-    notBuilt: new NativeFunction("notBuilt", (run, [what], node) =>
-      refuse(run, node, "TSDL3003", `${typeof what === "string" ? what : "this function"} is not compiled inside of a model`)),
   },
+  "jit.ts": { jit: notCompiled("jit", "call the function itself: all of a model is compiled") },
+  "from-data.ts": { tensor: notCompiled("tensor", "write constant([[1, 2], [3, 4]]) for numbers in the source, or pass the tensor in as a parameter") },
+  "execute.ts": { withDevice: notCompiled("withDevice", "a built program runs on the device that its package is loaded on") },
   "model.ts": {
     model: new NativeFunction("model", (run, [body, options], node) => {
       if (!isCallable(body)) return refuse(run, node, "TSDL2001", "model takes a function", { label: `it is given ${describe(body)}` });
@@ -35,6 +41,7 @@ const intrinsics: Readonly<Record<string, Readonly<Record<string, NativeFunction
     }),
   },
   "grad.ts": {
+    customGrad: notCompiled("customGrad", "write the function with stopGradient, so that its gradient is the one wanted"),
     valueAndGrad: new NativeFunction("valueAndGrad", (_run, [fn, options], made) =>
       new NativeFunction(nameOf(fn), (run, args, node) => {
         const { value, gradient } = differentiate(run, fn, options, args, ts.isCallExpression(made) ? made : node, node);

@@ -122,7 +122,17 @@ function reverse(tape: Tape, loss: AnyTensor): ReadonlyMap<AnyTensor, AnyTensor>
   return cotangents;
 }
 
-function pullEntry(tape: Tape, { computation, sizes, inputs, outputs }: Entry, cotangents: Map<AnyTensor, AnyTensor>): void {
+function pullEntry(tape: Tape, entry: Entry, cotangents: Map<AnyTensor, AnyTensor>): void {
+  const { inputs, outputs } = entry;
+  if ("pull" in entry) {
+    if (!outputs.some((output) => cotangents.has(output))) return;
+    entry.pull(outputs.map((output) => cotangents.get(output))).forEach((part, i) => {
+      const input = at(inputs, i);
+      if (part !== undefined && tape.follows(input)) accumulate(cotangents, input, part);
+    });
+    return;
+  }
+  const { computation, sizes } = entry;
   const from = outputs.flatMap((output, i) => (cotangents.has(output) ? [i] : []));
   const to = inputs.flatMap((input, i) => (tape.follows(input) && isFloat(input.dtype) ? [i] : []));
   if (from.length === 0 || to.length === 0) return;
@@ -131,13 +141,17 @@ function pullEntry(tape: Tape, { computation, sizes, inputs, outputs }: Entry, c
   const offered = [...inputs, ...from.map((i) => cotangents.get(at(outputs, i)))];
   const results = to.map((i) => at(inputs, i));
   const parts = execute({ computation: gradient, sizes, results }, takes.map((i) => at(offered, i)), `the gradient of ${name}`);
-  results.forEach((input, i) => {
-    const before = cotangents.get(input);
-    cotangents.set(input, before === undefined ? at(parts, i) : (dispatch("add", [before, at(parts, i)]) as AnyTensor));
-  });
+  results.forEach((input, i) => accumulate(cotangents, input, at(parts, i)));
 }
 
-function pushEntry({ computation, sizes, inputs, outputs }: Entry, along: Map<AnyTensor, AnyTensor>): void {
+function accumulate(cotangents: Map<AnyTensor, AnyTensor>, tensor: AnyTensor, part: AnyTensor): void {
+  const before = cotangents.get(tensor);
+  cotangents.set(tensor, before === undefined ? part : (dispatch("add", [before, part]) as AnyTensor));
+}
+
+function pushEntry(entry: Entry, along: Map<AnyTensor, AnyTensor>): void {
+  if ("pull" in entry) throw new ArgumentError(`jvp: ${entry.name} has a rule for reverse mode alone: differentiate it with grad`);
+  const { computation, sizes, inputs, outputs } = entry;
   const wanted = outputs.flatMap(({ dtype }, i) => (isFloat(dtype) ? [i] : []));
   const { name } = computation.func;
   const { computation: derivative, takes } = withFaults(`the tangent of ${name}`, () => pushForward(computation, wanted));

@@ -14,12 +14,24 @@ import type { Computation } from "./computation.ts";
 
 export type AnyTensor = Tensor<Shape, DTypeName>;
 
-/** One op that ran. */
-export interface Entry {
-  readonly computation: Computation;
-  readonly sizes: readonly number[];
+/** One op that ran, or a function with a rule of its own. */
+export type Entry = ComputationEntry | RuleEntry;
+
+interface Ran {
   readonly inputs: readonly AnyTensor[];
   readonly outputs: readonly AnyTensor[];
+}
+
+export interface ComputationEntry extends Ran {
+  readonly computation: Computation;
+  readonly sizes: readonly number[];
+}
+
+export interface RuleEntry extends Ran {
+  /** What the function is called. */
+  readonly name: string;
+  /** The cotangents of the inputs, where there are any, from those of the outputs. */
+  readonly pull: (cotangents: readonly (AnyTensor | undefined)[]) => readonly (AnyTensor | undefined)[];
 }
 
 export class Tape {
@@ -53,6 +65,16 @@ export function withTape<T>(tape: Tape, body: () => T): T {
     return body();
   } finally {
     tapes.splice(tapes.indexOf(tape), 1);
+  }
+}
+
+/** Runs `body` unseen by the tapes that are open now. */
+export function withoutTapes<T>(body: () => T): T {
+  const open = tapes.splice(0);
+  try {
+    return body();
+  } finally {
+    tapes.unshift(...open);
   }
 }
 

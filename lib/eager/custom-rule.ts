@@ -1,0 +1,55 @@
+/** Functions with a gradient of their own: one entry on each tape, whatever ran inside. */
+
+import { ArgumentError } from "tsdlc-runtime";
+import { isFloat } from "../../ir/type.ts";
+import { dispatch } from "./dispatch.ts";
+import { type AnyTensor, isTaping, withoutTapes, writeOnTapes } from "./tape.ts";
+import { describeValue, isLeaf, mapLeaves, type Path, pathName, visitLeaves } from "./trees.ts";
+
+type Rule<A extends unknown[], R> = (cotangent: R, result: R, ...args: A) => readonly unknown[];
+
+export function callWithRule<A extends unknown[], R>(fn: (...args: A) => R, rule: Rule<A, R>, args: A): R {
+  if (!isTaping()) return fn(...args);
+  const name = fn.name === "" ? "the function of customGrad" : fn.name;
+  const inputs = leavesOf(args);
+  const given = new Set(inputs);
+  // What is passed through is another tensor, or the rule would be that of the argument.
+  const result = withoutTapes(() => mapLeaves(fn(...args), (leaf) => (given.has(leaf) ? dispatch("reshape", [leaf, leaf.shape]) : leaf))) as R;
+  const outputs = leavesOf(result);
+  writeOnTapes({
+    name,
+    inputs,
+    outputs,
+    pull: (cotangents) => {
+      let next = 0;
+      const cotangent = mapLeaves(result, (leaf) => cotangents[next++] ?? dispatch("full", [leaf.shape, 0, leaf.dtype])) as R;
+      return gradientsOf(name, args, rule(cotangent, result, ...args));
+    },
+  });
+  return result;
+}
+
+/** A gradient, or undefined, for each leaf of the arguments. Throws where the rule gave something else. */
+function gradientsOf(name: string, args: readonly unknown[], given: unknown): readonly (AnyTensor | undefined)[] {
+  if (!Array.isArray(given) || given.length > args.length) {
+    throw new ArgumentError(`customGrad: the rule of ${name} must return a list with a gradient for each of its ${args.length} arguments, and it returns ${describeValue(given)}`);
+  }
+  return args.flatMap((argument, position) => {
+    const found: (AnyTensor | undefined)[] = [];
+    visitLeaves(argument, (leaf, path) => found.push(gradientAt(name, leaf, given[position], position, path)));
+    return found;
+  });
+}
+
+function gradientAt(name: string, leaf: AnyTensor, tree: unknown, position: number, path: Path): AnyTensor | undefined {
+  const value = path.reduce<unknown>((inner, step) => (inner as Readonly<Record<string | number, unknown>> | undefined)?.[step], tree);
+  if (value === undefined) return undefined;
+  if (isLeaf(value) && value.dtype === leaf.dtype && value.shape.join() === leaf.shape.join() && isFloat(leaf.dtype)) return value;
+  throw new ArgumentError(`customGrad: the rule of ${name} gives ${describeValue(value)} as the gradient of ${pathName(`argument ${position}`, path)}, which is ${describeValue(leaf)}`);
+}
+
+function leavesOf(tree: unknown): readonly AnyTensor[] {
+  const found: AnyTensor[] = [];
+  visitLeaves(tree, (leaf) => found.push(leaf));
+  return found;
+}
