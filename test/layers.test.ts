@@ -99,6 +99,13 @@ describe("layers", () => {
     }
   });
 
+  it("gives a browser data and files without Node: its modules are asked for when a path is opened", () => {
+    const faults = files.filter(({ path }) => /^lib\/(data|files)\//.test(path)).flatMap(({ path, source }) =>
+      importsOf(source).filter(({ specifier, typeOnly }) => !typeOnly && specifier.startsWith("node:")).map(({ specifier, line }) => `${path}:${line} imports ${specifier}`),
+    );
+    assert.deepEqual(faults, []);
+  });
+
   it("finds what is forbidden however it is spelled", () => {
     const names = (text: string): readonly string[] => membersOf(parse("a.ts", text)).map(({ name }) => name);
     for (const text of ["process.env.CC", "const { env } = process", "const { env: e } = process", `process["env"]`]) assert.ok(names(text).includes("process.env"), text);
