@@ -1,3 +1,4 @@
+/// <reference lib="esnext.disposable" preserve="true" />
 /**
  * Safetensors files in Node. Opening one reads its header alone, and each tensor is read when it is asked for, from its
  * place in the file into memory of its own: Node cannot map files into memory, and this is what stands for it. What is
