@@ -61,7 +61,7 @@ export function readHeader(bytes: Uint8Array, fileBytes: number, file: string): 
   const tensors = new Map<string, HeaderEntry>();
   let metadata: ReadonlyMap<string, string> = new Map();
   for (const [name, value] of Object.entries(fields)) {
-    if (name === metadataKey) metadata = readMetadata(value, file);
+    if (name === metadataKey) metadata = readMetadata(value ?? {}, file);
     else tensors.set(name, readEntry(name, value, dataStart, fileBytes, file));
   }
   requireFilled(tensors, dataStart, fileBytes, file);
@@ -132,7 +132,7 @@ function refusalOfFormat(dtype: string): string {
 }
 
 function isCount(value: unknown): value is number {
-  return Number.isSafeInteger(value) && (value as number) >= 0;
+  return Number.isSafeInteger(value) && (value as number) >= 0 && !Object.is(value, -0);
 }
 
 function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
@@ -141,6 +141,6 @@ function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
 
 /** `[2,3]`, cut where a hostile file makes it long. */
 function printList(list: readonly unknown[]): string {
-  const shown = list.slice(0, 16).map((item) => (typeof item === "number" ? String(item) : quote(JSON.stringify(item).slice(0, 40))));
+  const shown = list.slice(0, 16).map((item) => (typeof item === "number" ? (Object.is(item, -0) ? "-0" : String(item)) : quote(JSON.stringify(item).slice(0, 40))));
   return `[${shown.join(",")}${list.length > 16 ? `, and ${list.length - 16} more` : ""}]`;
 }

@@ -8,7 +8,7 @@ import { join, resolve } from "node:path";
 import { setTimeout } from "node:timers/promises";
 import fc from "fast-check";
 import { mapTree, optim, random, type Tensor, tensor, valueAndGrad } from "tsdlc";
-import { ArgumentError, device, HandleError, isTensor } from "tsdlc-runtime";
+import { ArgumentError, device, HandleError, isTensor, tensor as packageTensor } from "tsdlc-runtime";
 import { DataFormatError, loadCheckpoint, openSafetensors, saveCheckpoint, writeSafetensors } from "../../lib/files/index.ts";
 import { anyTensor, facts, namesIn } from "./file-tensors.ts";
 
@@ -76,6 +76,15 @@ describe("checkpoints", function () {
     const back = await loadCheckpoint(path, { params: { layers: [{ w: shared }] }, tied: shared, absent: undefined });
     assert.equal(back.tied, back.params.layers[0]?.w);
     assert.ok(!("absent" in back));
+  });
+
+  it("takes what a built package returns, whose handles are the runtime's", async () => {
+    const result = packageTensor([[1, 2]]);
+    assert.ok(!("add" in result));
+    await saveCheckpoint(path, { result });
+    const { result: back } = await loadCheckpoint(path, { result });
+    assert.deepEqual(facts(back), facts(result));
+    assert.ok("add" in back);
   });
 
   it("gives instances of the classes that the other tree has", async () => {

@@ -155,6 +155,7 @@ describe("safetensors", () => {
       ["a dtype that no tensor has", safetensorsFile({ a: entry("F8_E5M2", [1], 0, 1) }, 1), `x: tensor "a": its dtype is F8_E5M2, which no tensor here can hold: convert it first, to one of F64, F32, F16, BF16, I64, I32, I8, U32, U8, BOOL`],
       ["a dtype of every object", safetensorsFile({ a: entry("constructor", [1], 0, 1) }, 1), `x: tensor "a": its dtype is "constructor", which is none of safetensors: there are F64, F32, F16, BF16, I64, I32, I8, U32, U8, BOOL`],
       ["a negative size", safetensorsFile({ a: entry("F32", [-1], 0, 4) }, 4), `x: tensor "a": the shape must be sizes, whole numbers from 0 to 2^53; it is [-1]`],
+      ["a size of -0", safetensorsFile(`{"a":{"dtype":"F32","shape":[-0],"data_offsets":[0,0]}}`), `x: tensor "a": the shape must be sizes, whole numbers from 0 to 2^53; it is [-0]`],
       ["a fraction of a size", safetensorsFile({ a: entry("F32", [0.5, "2"], 0, 4) }, 4), `x: tensor "a": the shape must be sizes, whole numbers from 0 to 2^53; it is [0.5,"\\"2\\""]`],
       ["a size over 2^53", safetensorsFile(`{"a":{"dtype":"U8","shape":[9007199254740993],"data_offsets":[0,4]}}`, 4), `x: tensor "a": the shape must be sizes, whole numbers from 0 to 2^53; it is [9007199254740992]`],
       ["sizes whose product is over 2^53", safetensorsFile({ a: entry("U8", [2 ** 30, 2 ** 30], 0, 4) }, 4), `x: tensor "a": u8[1073741824,1073741824] has more than 2^53 bytes`],
@@ -185,6 +186,12 @@ describe("safetensors", () => {
         await assert.rejects(readAll(), new DataFormatError(message.replace("x", path)));
       });
     }
+
+    it("and reads what the reference implementation reads: fields that it does not know, metadata of null, space behind", () => {
+      const file = safetensorsFile(`{"__metadata__":null,"a":{"dtype":"U8","shape":[1],"data_offsets":[0,1],"more":[3]}}\n \t`, Uint8Array.of(7));
+      const { tensors, metadata } = readSafetensors(file);
+      assert.deepEqual([tensors.get("a")?.item(), metadata.size], [7, 0]);
+    });
 
     it("takes a long time for none, and no stack: a hundred thousand brackets, a long string", () => {
       const deep = `{"a":${"[".repeat(100_000)}${"]".repeat(100_000)}}`;
