@@ -30,7 +30,7 @@ export type NaturalDType<A extends NaturalArray> =
 interface TypedArrayConstructor {
   readonly name: string;
   readonly BYTES_PER_ELEMENT: number;
-  new (buffer: ArrayBuffer): TypedArray;
+  new (buffer: ArrayBuffer, byteOffset?: number, length?: number): TypedArray;
 }
 
 const constructors: Readonly<Record<DTypeName, TypedArrayConstructor>> = {
@@ -61,9 +61,10 @@ export function arrayName(dtype: DTypeName): string {
   return constructors[dtype].name;
 }
 
-export function viewBytes<D extends DTypeName>(dtype: D, bytes: ArrayBuffer): TypedArrays[D];
-export function viewBytes(dtype: DTypeName, bytes: ArrayBuffer): TypedArray {
-  return new constructors[dtype](bytes);
+/** All elements in a buffer, or `length` of them from a place that is a multiple of their size. */
+export function viewBytes<D extends DTypeName>(dtype: D, bytes: ArrayBuffer, byteOffset?: number, length?: number): TypedArrays[D];
+export function viewBytes(dtype: DTypeName, bytes: ArrayBuffer, byteOffset?: number, length?: number): TypedArray {
+  return new constructors[dtype](bytes, byteOffset, length);
 }
 
 export function isTypedArray(value: unknown): value is TypedArray {

@@ -1,5 +1,5 @@
 /**
- * Every error the runtime throws on purpose, one class for each thing a caller may want to tell apart. A message says
+ * Every error the runtime and the library throw on purpose, one class for each thing a caller may want to tell apart. A message says
  * where, the facts with numbers, and what to do; nothing was changed and every handle is still valid after any of them.
  */
 
@@ -37,6 +37,9 @@ export class PackageForeignError extends PackageError {}
 /** The package was written for another version of the Program format. */
 export class PackageVersionError extends PackageError {}
 
+/** Bytes of a file, or from a server, that are not what they should be; the message says where and by how much. */
+export class DataFormatError extends TsdlcError {}
+
 /** The native addon cannot be compiled or loaded. */
 export class AddonError extends TsdlcError {}
 
@@ -56,6 +59,6 @@ export class CompileError extends TsdlcError {
 // Written down, because bundlers shorten the names of classes; on prototypes, because a stack begins with the name.
 const classes = {
   TsdlcError, ArgumentError, HandleError, DeviceError, RunError, OutOfMemoryError, PackageError, PackageTruncatedError,
-  PackageForeignError, PackageVersionError, AddonError, CompilerMissingError, CompileError,
+  PackageForeignError, PackageVersionError, DataFormatError, AddonError, CompilerMissingError, CompileError,
 };
 for (const [name, type] of Object.entries(classes)) Object.defineProperty(type.prototype, "name", { value: name, configurable: true, writable: true });

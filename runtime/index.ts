@@ -6,7 +6,7 @@ export {
 } from "./device.ts";
 export { type TypedArray, type TypedArrays } from "./dtype.ts";
 export {
-  AddonError, ArgumentError, CompileError, CompilerMissingError, DeviceError, HandleError, OutOfMemoryError, PackageError,
+  AddonError, ArgumentError, CompileError, CompilerMissingError, DataFormatError, DeviceError, HandleError, OutOfMemoryError, PackageError,
   PackageForeignError, PackageTruncatedError, PackageVersionError, RunError, TsdlcError,
 } from "./errors.ts";
 export { bindPrograms, type Functions, loadPackage, type LoadOptions, loadPrograms, type PackageFiles } from "./package.ts";

@@ -78,14 +78,22 @@ describe("layers", () => {
   });
 
   it("gives a browser nothing of Node", () => {
-    const { browser } = JSON.parse(readFileSync(join(root, "runtime/package.json"), "utf8")) as { browser: Readonly<Record<string, string>> };
-    const sourceOf = (name: string): string => name.replace("./dist/", "runtime/").replace(".js", ".ts");
-    const replacements = new Map(Object.entries(browser).map(([name, other]) => [sourceOf(name), sourceOf(other)]));
+    const replacements = new Map([...replacedBy("runtime/package.json", "runtime/"), ...replacedBy("package.json", "")]);
     const bundled = new Set<string>();
     // A bundler follows dynamic imports too, and takes what package.json names; a page without one does neither.
     assert.deepEqual(follow("runtime/index.ts", bundled, { dynamic: true, replacements }), []);
     assert.ok(bundled.has("runtime/webgpu-device.ts"));
     assert.deepEqual(follow("runtime/index.ts", new Set(), { dynamic: false, replacements: new Map() }), []);
+    const library = new Set<string>();
+    assert.deepEqual(follow("lib/index.ts", library, { dynamic: true, replacements }), []);
+    assert.ok(library.has("lib/eager/host-browser.ts") && library.has("runtime/library.ts") && library.has("passes/pipeline.ts"));
+
+    /** What a bundler for browsers takes for a source file, by the `browser` of a package whose sources are in a folder. */
+    function replacedBy(manifest: string, folder: string): readonly (readonly [string, string])[] {
+      const { browser } = JSON.parse(readFileSync(join(root, manifest), "utf8")) as { browser: Readonly<Record<string, string>> };
+      const sourceOf = (name: string): string => name.replace("./dist/", folder).replace(".js", ".ts");
+      return Object.entries(browser).map(([name, other]) => [sourceOf(name), sourceOf(other)]);
+    }
 
     function follow(name: string, reached: Set<string>, options: { readonly dynamic: boolean; readonly replacements: ReadonlyMap<string, string> }): readonly string[] {
       const path = options.replacements.get(name) ?? name;
@@ -93,10 +101,19 @@ describe("layers", () => {
       reached.add(path);
       const source = files.find((file) => file.path === path)?.source;
       assert.ok(source, `no file ${path}`);
-      return importsOf(source).filter(({ typeOnly, isDynamic }) => !typeOnly && (options.dynamic || !isDynamic)).flatMap(({ specifier, line }) =>
-        specifier.startsWith(".") ? follow(relative(root, resolve(root, dirname(path), specifier)).split(sep).join("/"), reached, options) : [`${path}:${line} imports ${specifier}`],
-      );
+      return importsOf(source).filter(({ typeOnly, isDynamic }) => !typeOnly && (options.dynamic || !isDynamic)).flatMap(({ specifier, line }) => {
+        if (specifier.startsWith(".")) return follow(relative(root, resolve(root, dirname(path), specifier)).split(sep).join("/"), reached, options);
+        const entry = /^tsdlc-runtime(?:\/(library|program))?$/.exec(specifier);
+        return entry === null ? [`${path}:${line} imports ${specifier}`] : follow(`runtime/${entry[1] ?? "index"}.ts`, reached, options);
+      });
     }
+  });
+
+  it("gives a browser data and files without Node: its modules are asked for when a path is opened", () => {
+    const faults = files.filter(({ path }) => /^lib\/(data|files)\//.test(path)).flatMap(({ path, source }) =>
+      importsOf(source).filter(({ specifier, typeOnly }) => !typeOnly && specifier.startsWith("node:")).map(({ specifier, line }) => `${path}:${line} imports ${specifier}`),
+    );
+    assert.deepEqual(faults, []);
   });
 
   it("finds what is forbidden however it is spelled", () => {

@@ -136,9 +136,8 @@ function readOptions(entryPaths: readonly string[], extent: "lean" | "full"): Pr
     options.types = own.types ?? ["*"];
   }
   if (runsFromSource || !isInstalled(folder)) {
-    const declarations = runsFromSource ? path.join(libraryRoot, "index.ts") : path.join(packageRoot, "dist/lib/index.d.ts");
-    const data = runsFromSource ? path.join(libraryRoot, "data/index.ts") : path.join(packageRoot, "dist/lib/data/index.d.ts");
-    options.paths = { ...own.paths, tsdlc: [declarations], "tsdlc/data": [data] };
+    const entry = (folder: string): string[] => [path.join(runsFromSource ? libraryRoot : path.join(packageRoot, "dist/lib"), folder, runsFromSource ? "index.ts" : "index.d.ts")];
+    options.paths = { ...own.paths, tsdlc: entry(""), "tsdlc/data": entry("data"), "tsdlc/files": entry("files") };
     if (runsFromSource) options.customConditions = [...(own.customConditions ?? []), "source"];
   }
   return { options, configFile, faults };

@@ -1,6 +1,7 @@
 /** Data files from a server, in a browser or in Node. What is in them is read by idx.ts and mnist.ts. */
 
-import { DataFormatError, type IdxArray, isGzip, readIdx } from "./idx.ts";
+import { DataFormatError } from "tsdlc-runtime";
+import { type IdxArray, isGzip, readIdx } from "./idx.ts";
 import { labelledImages, type Mnist, mnistNames, type MnistPaths, mnistSpellings } from "./mnist.ts";
 
 /** Downloads an IDX file, gzipped or not. Rejects with DataFormatError, or an Error that says what the server answered. */

@@ -3,7 +3,8 @@
  * is: browsers import this file too, and download.ts is for them.
  */
 
-import { DataFormatError, type IdxArray, isGzip, readIdx } from "./idx.ts";
+import { DataFormatError } from "tsdlc-runtime";
+import { type IdxArray, isGzip, readIdx } from "./idx.ts";
 import { labelledImages, type Mnist, mnistNames, type MnistPaths, mnistSpellings } from "./mnist.ts";
 
 /** Reads an IDX file, gzipped or not. Throws DataFormatError, or Node's own error for a file that cannot be opened. */

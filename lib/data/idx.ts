@@ -3,6 +3,8 @@
  * 32-bit size for each axis, then the elements, everything big-endian (http://yann.lecun.com/exdb/mnist/).
  */
 
+import { DataFormatError } from "tsdlc-runtime";
+
 /** An array as an IDX file holds it, in the machine's byte order. */
 export type IdxArray =
   | { readonly dtype: "u8"; readonly shape: readonly number[]; readonly data: Uint8Array }
@@ -10,14 +12,6 @@ export type IdxArray =
   | { readonly dtype: "i32"; readonly shape: readonly number[]; readonly data: Int32Array }
   | { readonly dtype: "f32"; readonly shape: readonly number[]; readonly data: Float32Array }
   | { readonly dtype: "f64"; readonly shape: readonly number[]; readonly data: Float64Array };
-
-/** Bytes that are not what they should be; the message says where and by how much. */
-export class DataFormatError extends Error {
-  constructor(message: string) {
-    super(message);
-    this.name = "DataFormatError";
-  }
-}
 
 /** Gzip is told by its first two bytes, 1f 8b (RFC 1952). */
 export function isGzip(bytes: Uint8Array): boolean {

@@ -3,5 +3,6 @@
 export { batches, permutation, type BatchOptions, type Column } from "./batches.ts";
 export { fetchIdx, fetchMnist } from "./download.ts";
 export { readIdxFile, readMnist } from "./file.ts";
-export { DataFormatError, readIdx, type IdxArray } from "./idx.ts";
+export { readIdx, type IdxArray } from "./idx.ts";
+export { DataFormatError } from "tsdlc-runtime";
 export { labelledImages, type LabelledImages, type Mnist, type MnistPaths } from "./mnist.ts";

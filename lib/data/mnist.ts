@@ -1,6 +1,7 @@
 /** Images with labels, as a classifier takes them: from the two arrays of an MNIST-like data set. */
 
-import { DataFormatError, type IdxArray } from "./idx.ts";
+import { DataFormatError } from "tsdlc-runtime";
+import type { IdxArray } from "./idx.ts";
 
 export interface LabelledImages {
   readonly count: number;

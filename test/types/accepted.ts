@@ -4,6 +4,7 @@ import {
   arange, concat, constant, einsum, embedding, full, grad, jvp, layerNorm, linear, mapTree, model, optim, random, rmsNorm, stack,
   stopGradient, tensor, type Tensor, valueAndGrad, where, zeros, zerosLike,
 } from "tsdlc";
+import { fromNpy, loadCheckpoint, loadTree, openSafetensors, readSafetensors, saveCheckpoint, toNpy, toSafetensors, writeSafetensors } from "tsdlc/files";
 
 /** Both directions, so that a result type is neither too wide nor too narrow. */
 type Same<A, B> = (<T>() => T extends A ? 1 : 2) extends <T>() => T extends B ? 1 : 2 ? true : false;
@@ -178,3 +179,18 @@ export const train = model((block: Block, x: Tensor<["N", 64]>, state: optim.Mom
 function halves(x: Tensor<["N"], "f16">): Tensor<["N"], "f16"> { return x.mul(2).tanh().softmax(); }
 function anyFloat<F extends "f32" | "f16">(x: Tensor<["N"], F>): Tensor<["N"], F> { return x.exp().add(1).log(); }
 halves(anyFloat(zeros([3], "f16")));
+
+/* ------------------------------------------------------------ files */
+
+export async function resume(block: Block, state: optim.Moments<Block>): Promise<void> {
+  await saveCheckpoint("run.safetensors", { block, state, epoch: 3, best: null });
+  const loaded = await loadCheckpoint("run.safetensors", { block, state, epoch: 0, best: null });
+  const again: { block: Block; state: optim.Moments<Block>; epoch: number; best: number | string | boolean | null } = loaded;
+  train(again.block, zeros([2, 64]), again.state, random.key(1));
+  const { tree } = await loadTree({ w: { dtype: "bf16", shape: [2, 3] }, layers: [{ b: zeros([3]) }] }, await openSafetensors("model.safetensors"));
+  const [w, b]: [Tensor<[2, 3], "bf16">, Tensor<[3]>] = [tree.w, tree.layers[0].b];
+  await writeSafetensors("out.safetensors", { w, b }, { format: "pt" });
+  const bytes: Uint8Array<ArrayBuffer> = await toSafetensors(new Map([["b", b]]));
+  const all: ReadonlyMap<string, Tensor<readonly (number | string)[], "f32" | "bf16" | "f64" | "f16" | "i64" | "i32" | "i8" | "u32" | "u8" | "bool">> = readSafetensors(bytes).tensors;
+  fromNpy(await toNpy(all.get("b") ?? b));
+}
