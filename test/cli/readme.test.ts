@@ -26,6 +26,20 @@ describe("README.md", () => {
       assert.deepEqual(rounded(stdout), rounded(shown));
       assert.deepEqual(rounded(stdout), ["3.0000", "-2.0000", "1.0000"]);
     }));
+
+  it("shows the same model as plain JavaScript, with what it prints", () =>
+    withFolder(undefined, (folder) => {
+      writeFileSync(join(folder, "model.ts"), codeBlock("ts", "// model.ts"));
+      const main = codeBlock("ts", "import { grad, jit");
+      writeFileSync(join(folder, "main.ts"), main);
+      writeFileSync(join(folder, "package.json"), `{"type":"module"}`);
+      mkdirSync(join(folder, "node_modules"));
+      symlinkSync(root, join(folder, "node_modules/tsdlc"));
+      const { stdout, stderr } = spawnSync(process.execPath, ["--import", join(root, "node_modules/tsx/dist/loader.mjs"), "main.ts"], { cwd: folder, encoding: "utf8" });
+      assert.equal(stderr, "");
+      const [, shown = ""] = readme.slice(readme.indexOf(main)).split("```\n\n");
+      assert.equal(stdout.trimEnd(), shown.slice(0, shown.indexOf("\n\n")).replace(/^ {4}/gm, ""));
+    }));
 });
 
 function codeBlock(language: string, start: string): string {

@@ -1,6 +1,7 @@
 /**
  * One package of examples/mnist, built for every target at once, on each device: it trains there, the losses are those of
- * the CPU, and a step is as few kernels as it should be.
+ * the CPU, and a step is as few kernels as it should be. And the example's own functions, called in each of the ways that
+ * README.md names: its table of ways is the outcome.
  */
 
 import assert from "node:assert/strict";
@@ -10,6 +11,8 @@ import { join } from "node:path";
 import { batches } from "../../lib/data/index.ts";
 import { compilerOption } from "../../runtime/options.ts";
 import type { PackageManifest, Program } from "../../runtime/program.ts";
+import * as example from "../../examples/mnist/model.ts";
+import { jit, tensor, withDevice } from "tsdlc";
 import { device, type Device, loadPackage } from "tsdlc-runtime";
 import { withFolder } from "../cli/run-cli.ts";
 import { buildStandIn, compilerIdentity } from "../cuda/build-stand-in.ts";
@@ -18,9 +21,10 @@ import { isRealCuda } from "../require-device.ts";
 import { machineOfEachTarget } from "../test-machine.ts";
 import { buildDigits, type Digits, readDigits } from "./digits.ts";
 
+/** The last batch is smaller than the others by 24. */
 const [steps, batchSize, tested] = [40, 64, 400];
-/** The last batch is smaller than the others. */
-const rows = steps * batchSize - 24;
+/** Where each op has a kernel of its own to compile. */
+const fewSteps = 4;
 
 /** Relative, after 40 steps in which the rounding of each is carried into the next. */
 const tolerance = 1e-3;
@@ -53,11 +57,11 @@ describe("one package of examples/mnist", function () {
   it("trains alike on each device", () =>
     withFolder(undefined, async (folder) => {
       const digits = buildDigits(folder, ["--target", "cpu,wgsl,cuda", ...(isRealCuda() ? [] : ["--arch", "sm_90"])], await compilerForCuda());
-      const reference = await train(digits, await device("cpu"));
+      const reference = await train(await built(digits, await device("cpu")), (await device("cpu")).name);
       assert.ok(reference.before < tested / 4 && reference.after > (tested * 2) / 3, `${reference.before} digits of ${tested} are right before and ${reference.after} after`);
       for (const machine of await machineOfEachTarget()) {
         if (machine.limits.target === "cpu" || !(await machine.open())) continue;
-        const { losses, before, after } = await train(digits, machine.device());
+        const { losses, before, after } = await train(await built(digits, machine.device()), machine.device().name);
         machine.close();
         losses.forEach((loss, step) => {
           const wanted = reference.losses[step] ?? NaN;
@@ -66,6 +70,26 @@ describe("one package of examples/mnist", function () {
         assert.equal(before, reference.before, machine.title);
         assert.ok(Math.abs(after - reference.after) <= tested / 50, `on ${machine.title} ${after} digits of ${tested} are right, and ${reference.after} on the cpu`);
       }
+    }));
+
+  it("is what its functions are when they are called, op by op and by jit", () =>
+    withFolder(undefined, async (folder) => {
+      const digits = buildDigits(folder);
+      const reference = await train(await built(digits, await device("cpu")), "cpu", fewSteps);
+      const cells: string[][] = [];
+      for (const machine of await machineOfEachTarget()) {
+        if (!(await machine.open())) continue;
+        const on = machine.device();
+        for (const [way, functions] of [["eager", called((fn) => fn, on)], ["jit", called((fn) => jit(fn), on)]] as const) {
+          cells.push([way, on.kind, await outcomeOf(() => train(functions, on.name, fewSteps), reference)]);
+        }
+        machine.close();
+      }
+      const expected = cells.map(([way, kind]) => [way, kind, kind === "cuda" ? "DeviceError" : "equal"]);
+      assert.deepEqual(cells, expected);
+      // README.md says where they work.
+      const row = (way: string): string => `| ${way} |.*| ${cells.every(([, , outcome]) => outcome === "equal") ? "works" : "on the CPU and on WebGPU"} |`;
+      for (const way of ["eager", "jit"]) assert.match(readFileSync(join(import.meta.dirname, "../../README.md"), "utf8"), new RegExp(row(way).replaceAll("|", "\\|")));
     }));
 
   it("has few kernels in a step for each target", () =>
@@ -95,12 +119,40 @@ async function compilerForCuda(): Promise<Readonly<Record<string, string>>> {
   return isRealCuda() || (await compilerIdentity()) === undefined ? {} : { TSDLC_NVRTC: (await buildStandIn()).libnvrtc };
 }
 
-async function train(folder: string, on: Device): Promise<Training> {
-  const { init, predict, step } = (await loadPackage(folder, { device: on })) as unknown as Digits;
+async function built(folder: string, on: Device): Promise<Digits> {
+  return (await loadPackage(folder, { device: on })) as unknown as Digits;
+}
+
+/** The example's functions, each as `way` makes it; tensors in place of arrays, because types are gone. */
+function called(way: <F extends (...args: never[]) => unknown>(fn: F) => F, on: Device): Digits {
+  const [init, predict, step] = [way(example.init), way(example.predict), way(example.step)];
+  const images = (pixels: Float32Array) => tensor(pixels, [pixels.length / 784, 784]);
+  return {
+    init: (key) => withDevice(on, () => init(tensor(key, [2]))),
+    predict: (params, pixels) => withDevice(on, () => predict(params as never, images(pixels))),
+    step: (state, pixels, labels, rate) => withDevice(on, () => step(state as never, images(pixels), tensor(labels, [labels.length]), tensor(rate))),
+  } as Digits;
+}
+
+/** "equal", what differs, or the name of the error. */
+async function outcomeOf(run: () => Promise<Training>, reference: Training): Promise<string> {
+  try {
+    const { losses, after } = await run();
+    const different = losses.findIndex((loss, step) => !(Math.abs(loss - (reference.losses[step] ?? NaN)) <= tolerance * loss));
+    if (different >= 0) return `the loss of step ${different} is ${losses[different]}, and ${reference.losses[different]} in a built package`;
+    return Math.abs(after - reference.after) <= tested / 50 ? "equal" : `${after} digits are right, and ${reference.after} in a built package`;
+  } catch (error) {
+    return error instanceof Error ? error.name : String(error);
+  }
+}
+
+/** Trains for some steps. */
+async function train({ init, predict, step }: Digits, on: string, count = steps): Promise<Training> {
+  const rows = count * batchSize - 24;
   const { train: { images, labels }, test } = readDigits();
   const some = { images: test.images.subarray(0, tested * 784), labels: test.labels.subarray(0, tested) };
   let state = init(new Uint32Array([0, 1]));
-  assert.equal(state.params.w1.device, on.name);
+  assert.equal(state.params.w1.device, on);
   const countRight = async (): Promise<number> => (await predict(state.params, some.images).data()).filter((digit, i) => digit === some.labels[i]).length;
   const before = await countRight();
   const losses: number[] = [];
@@ -109,6 +161,6 @@ async function train(folder: string, on: Device): Promise<Training> {
     state = next.state;
     losses.push(await next.loss.itemAsync());
   }
-  assert.equal(losses.length, steps);
+  assert.equal(losses.length, count);
   return { losses, before, after: await countRight() };
 }
