@@ -40,6 +40,8 @@ export interface NativeCudaDevice extends NativeMemory {
   readonly properties: CudaProperties;
   /** Machine code or PTX; rejects with the code TSDLC_IMAGE_REFUSED or TSDLC_PTX_TOO_NEW when the driver refuses it. */
   loadModule(image: Uint8Array): Promise<NativeModule>;
+  /** The same, blocking. */
+  loadModule(image: Uint8Array, now: true): NativeModule;
   prepare(module: NativeModule, description: PlanDescription, constants?: DeviceBuffer): NativePlan;
   statistics(): CudaStatistics;
 }
@@ -92,6 +94,11 @@ export interface CudaCompilation {
   readonly options: readonly string[];
 }
 
+export interface CudaOutcome {
+  readonly image?: Uint8Array;
+  readonly log: string;
+}
+
 /** A plan in the form the addon reads; see native/src/plan.h for the meaning of the fields. */
 export interface PlanDescription {
   readonly name: string;
@@ -124,9 +131,11 @@ export interface Addon {
   cpuFeatures(): string[];
   openCuda(options: CudaOptions): Promise<NativeCudaDevice>;
   /** Without an image the source is wrong; rejects when there is no NVRTC. */
-  compileCuda(request: CudaCompilation): Promise<{ readonly image?: Uint8Array; readonly log: string }>;
+  compileCuda(request: CudaCompilation): Promise<CudaOutcome>;
+  compileCuda(request: CudaCompilation, now: true): CudaOutcome;
   /** Rejects when there is no NVRTC at the path, or, for "", on the system. */
   nvrtcVersion(path: string): Promise<string>;
+  nvrtcVersion(path: string, now: true): string;
 }
 
 const require = createRequire(import.meta.url);

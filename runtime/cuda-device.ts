@@ -8,8 +8,8 @@
 import { AddonMemory, preparedPlan, runtimeError } from "./addon-device.ts";
 import { type CudaOptions, type CudaProperties, type CudaStatistics, loadAddon, type NativeCudaDevice, type NativeModule } from "./addon.ts";
 import { checkImage, runnableImages } from "./cuda-image.ts";
-import { compileCuda, ptxVersionOf } from "./cuda-toolchain.ts";
-import type { CodeImage, Device, DeviceBuffer, DeviceModule, PreparedPlan, ProgramSource } from "./device.ts";
+import { compileCuda, compileCudaSync, ptxVersionOf } from "./cuda-toolchain.ts";
+import type { CodeImage, Device, DeviceBuffer, DeviceModule, PreparedPlan, ProgramSource, ProgramText } from "./device.ts";
 import { bytesPerElement } from "./dtype.ts";
 import { ArgumentError, DeviceError, PackageError, PackageForeignError } from "./errors.ts";
 import { cudaBlockingOption, cudaDriverOption } from "./options.ts";
@@ -74,6 +74,17 @@ export class CudaDevice extends AddonMemory implements Device {
     return { prepare: (program, plan) => this.#prepare(module, path, constants, program, plan) };
   }
 
+  compileSync({ text, constants }: ProgramText): DeviceModule {
+    const { major, minor } = this.properties;
+    const compiled = compileCudaSync(text, `sm_${major}${minor}`);
+    if (compiled === undefined) {
+      throw new DeviceError(`ops that run one by one on ${this.name} are compiled by NVRTC, which cannot be found: install it, as part of the CUDA toolkit, and name it in TSDLC_NVRTC if it is not found`);
+    }
+    const module = this.#loadNow({ path: compiled.path, architecture: `sm_${major}${minor}` }, compiled.image);
+    const uploaded = constants === undefined ? undefined : this.write(constants);
+    return { prepare: (program, plan) => this.#prepare(module, compiled.path, uploaded, program, plan) };
+  }
+
   /** The best image that the package has for this GPU, else its source, compiled here. */
   async #loadCode({ code, images = [] }: ProgramSource): Promise<{ module: NativeModule; path: string }> {
     const { major, minor } = this.properties;
@@ -92,20 +103,31 @@ export class CudaDevice extends AddonMemory implements Device {
   async #loadImage(image: CodeImage): Promise<NativeModule> {
     const bytes = await image.read();
     checkImage(bytes, image.path);
+    return this.#native.loadModule(bytes).catch((error: unknown) => {
+      throw this.#refusal(image, bytes, error);
+    });
+  }
+
+  #loadNow(image: Pick<CodeImage, "path" | "architecture">, bytes: Uint8Array): NativeModule {
     try {
-      return await this.#native.loadModule(bytes);
+      return this.#native.loadModule(bytes, true);
     } catch (error) {
-      const known = runtimeError(error);
-      if (known !== error || !(error instanceof Error)) throw known;
-      const { driverVersion } = this.properties;
-      if ((error as { code?: unknown }).code === "TSDLC_PTX_TOO_NEW") {
-        throw new PackageForeignError(
-          `the driver of ${this.name} is for CUDA ${driverVersion} and does not know PTX of version ${ptxVersionOf(bytes) ?? "unknown"}, which ${image.path} is: update the NVIDIA driver, or build the package with --arch sm_${this.properties.major}${this.properties.minor}`,
-          { cause: error },
-        );
-      }
-      throw new PackageError(`the driver of ${this.name} refuses the kernels ${image.path} for ${image.architecture}: ${error.message}\nBuild the package again`, { cause: error });
+      throw this.#refusal(image, bytes, error);
     }
+  }
+
+  /** What the driver says of an image that it does not take. */
+  #refusal(image: Pick<CodeImage, "path" | "architecture">, bytes: Uint8Array, error: unknown): unknown {
+    const known = runtimeError(error);
+    if (known !== error || !(error instanceof Error)) return known;
+    const { driverVersion } = this.properties;
+    if ((error as { code?: unknown }).code === "TSDLC_PTX_TOO_NEW") {
+      return new PackageForeignError(
+        `the driver of ${this.name} is for CUDA ${driverVersion} and does not know PTX of version ${ptxVersionOf(bytes) ?? "unknown"}, which ${image.path} is: update the NVIDIA driver, or build the package with --arch sm_${this.properties.major}${this.properties.minor}`,
+        { cause: error },
+      );
+    }
+    return new PackageError(`the driver of ${this.name} refuses the kernels ${image.path} for ${image.architecture}: ${error.message}\nBuild the package again`, { cause: error });
   }
 
   #prepare(module: NativeModule, path: string, constants: DeviceBuffer | undefined, program: Program, plan: Plan): PreparedPlan {

@@ -6,6 +6,7 @@
  */
 
 import { execFile } from "node:child_process";
+import { existsSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import { readFile, writeFile } from "node:fs/promises";
 import { basename, dirname } from "node:path";
 import { promisify } from "node:util";
@@ -46,13 +47,51 @@ interface CudaCompiler {
 export async function compileCuda(text: string, architecture: string): Promise<CodeImage | undefined> {
   const compiler = await findCompiler();
   if (compiler === undefined) return undefined;
-  const isPtx = architecture.startsWith("compute_");
-  const paths = cachePaths([compiler.identity, architecture, nvrtcFlags, ptxVersion, text], ".cu", isPtx ? ".ptx" : ".cubin");
+  const paths = pathsFor(compiler.identity, text, architecture);
   const path = await cachedFile(paths, async () => {
     const image = await compiler.compile(text, architecture, paths);
-    await writeFile(paths.aside, isPtx ? lowerPtxVersion(image, architecture) : image);
+    await writeFile(paths.aside, architecture.startsWith("compute_") ? lowerPtxVersion(image, architecture) : image);
   });
   return { architecture, path, read: () => readFile(path) };
+}
+
+/**
+ * Compiles CUDA C++ into machine code, blocking, by NVRTC alone; undefined when this machine does not have it. Shares the
+ * cache with compileCuda. Throws CompileError.
+ */
+export function compileCudaSync(text: string, architecture: `sm_${string}`): { readonly path: string; readonly image: Uint8Array } | undefined {
+  const addon = loadAddon();
+  const found = nvrtcPaths().map((path) => ({ path, version: versionNow(path) })).find(({ version }) => version !== undefined);
+  if (found === undefined) return undefined;
+  const identity = `NVRTC ${found.version}`;
+  const paths = pathsFor(identity, text, architecture);
+  const { output, aside } = paths;
+  if (existsSync(output)) return { path: output, image: readFileSync(output) };
+  const { image, log } = addon.compileCuda({ nvrtc: found.path, source: text, name: textName, architecture, options: nvrtcFlags }, true);
+  if (image === undefined) throw compileFailed(identity, architecture, log, keepSource(paths, text));
+  writeFileSync(aside, image);
+  renameSync(aside, output);
+  return { path: output, image };
+
+  function versionNow(path: string): string | undefined {
+    try {
+      return addon.nvrtcVersion(path, true);
+    } catch (error) {
+      if (nvrtcOption() !== undefined) throw namedMissing(path, error);
+      return undefined;
+    }
+  }
+}
+
+/** Where NVRTC may be; "" is wherever the loader looks. */
+function nvrtcPaths(): readonly string[] {
+  const [named, toolkit] = [nvrtcOption(), cudaHomeOption()];
+  if (named !== undefined) return [named];
+  return toolkit === undefined ? [""] : [`${toolkit}/lib64/libnvrtc.so`, ""];
+}
+
+function pathsFor(identity: string, text: string, architecture: string): CachePaths {
+  return cachePaths([identity, architecture, nvrtcFlags, ptxVersion, text], ".cu", architecture.startsWith("compute_") ? ".ptx" : ".cubin");
 }
 
 /** What compiles CUDA on this machine: "NVRTC 12.9", "nvcc 12.4", or undefined. */
@@ -77,13 +116,16 @@ async function openNamedNvrtc(path: string): Promise<CudaCompiler> {
   try {
     return await openNvrtc(path);
   } catch (error) {
-    throw new CompilerMissingError(`TSDLC_NVRTC is "${path}": ${error instanceof Error ? error.message : String(error)}`, { cause: error });
+    throw namedMissing(path, error);
   }
 }
 
+function namedMissing(path: string, error: unknown): CompilerMissingError {
+  return new CompilerMissingError(`TSDLC_NVRTC is "${path}": ${error instanceof Error ? error.message : String(error)}`, { cause: error });
+}
+
 async function findAnyCompiler(toolkit: string | undefined): Promise<CudaCompiler | undefined> {
-  const libraries = toolkit === undefined ? [""] : [`${toolkit}/lib64/libnvrtc.so`, ""];
-  for (const path of libraries) {
+  for (const path of nvrtcPaths()) {
     const nvrtc = await openNvrtc(path).catch(() => undefined);
     if (nvrtc !== undefined) return nvrtc;
   }

@@ -10,7 +10,7 @@ import { fileURLToPath } from "node:url";
 import { compileSource } from "../compiler/frontend/compile-source.ts";
 import { bindForTest } from "./compile/run-compiled.ts";
 import { roundingFactorOn } from "./compile/tolerances.ts";
-import { machineOfEachTarget, machinesOfEager } from "./test-machine.ts";
+import { machineOfEachTarget } from "./test-machine.ts";
 import * as models from "./reference/models.ts";
 import { withDevice } from "tsdlc";
 import { type DTypeName, type Functions, isTensor, tensor } from "tsdlc-runtime";
@@ -56,7 +56,7 @@ for (const machine of await machineOfEachTarget()) {
   });
 }
 
-for (const machine of await machinesOfEager()) {
+for (const machine of await machineOfEachTarget()) {
   describe(`JAX ${fixtures.versions["jax"]} computes the same as tsdlc one op at a time on ${machine.title}`, function () {
     this.timeout(120_000);
     before(async function () {

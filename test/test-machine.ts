@@ -49,11 +49,6 @@ export async function machineOfEachTarget(): Promise<readonly TestMachine[]> {
   return machines.filter(({ limits }, i) => machines.findIndex((other) => other.limits.target === limits.target) === i);
 }
 
-/** One for each kind of device that ops run on one by one. */
-export async function machinesOfEager(): Promise<readonly TestMachine[]> {
-  return (await machineOfEachTarget()).filter(({ limits }) => limits.target !== "cuda");
-}
-
 /** The CPU tiers that this machine can run, widest first. */
 export async function cpuMachines(): Promise<readonly TestMachine[]> {
   const cpu = await device("cpu");

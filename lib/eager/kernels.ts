@@ -61,7 +61,7 @@ function loadedOn(device: Device, computation: Computation): Loaded {
 
 function compile(device: Device, { func, dims }: Computation): Compiled | undefined {
   if (device.compileSync === undefined) {
-    throw new DeviceError(`ops run one by one on the cpu and on webgpu in this version, not on ${device.name}: call await device("cpu") first, or build the model with "npx tsdlc build"`);
+    throw new DeviceError(`${device.name} cannot compile while a call waits, so ops do not run one by one there: open another device, or build the model with "npx tsdlc build"`);
   }
   const signature = present(flatSignature(func, "eager"), `@${func.name} is no function of tensors`);
   // Sizes come with each call, and what they must satisfy was looked at with them.

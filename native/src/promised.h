@@ -1,4 +1,4 @@
-// Work on a thread of Node's pool, as a promise.
+// Work on a thread of Node's pool, as a promise; or at once, for callers that cannot go on without the outcome.
 
 #pragma once
 
@@ -21,7 +21,15 @@ class Promised : public Napi::AsyncWorker {
   using Work = std::function<Outcome()>;
   using Finish = std::function<Napi::Value(Napi::Env, Outcome)>;
 
-  static Napi::Value start(Napi::Env env, Work work, Finish finish) {
+  /// With `now`, does the work on this thread and returns what the promise would resolve with, or throws its rejection.
+  static Napi::Value start(Napi::Env env, Work work, Finish finish, bool now = false) {
+    if (now) {
+      try {
+        return finish(env, work());
+      } catch (const Failed& stopped) {
+        throw errorOf(env, *stopped.failure);
+      }
+    }
     // Deletes itself.
     auto* promised = new Promised(env, std::move(work), std::move(finish));
     const Napi::Value promise = promised->deferred_.Promise();

@@ -17,7 +17,7 @@ import { signatureOf } from "../compile/signature-of.ts";
 import { roundingFactorOn } from "../compile/tolerances.ts";
 import { withDevice } from "tsdlc";
 import { growTree, leavesOf } from "../eager/host-tensors.ts";
-import { machineOfEachTarget, machinesOfEager, type TestMachine } from "../test-machine.ts";
+import { machineOfEachTarget, type TestMachine } from "../test-machine.ts";
 
 const f32 = (shape: readonly number[], values: readonly number[]): HostArray => hostArray("f32", shape, values);
 const i32 = (shape: readonly number[], values: readonly number[]): HostArray => hostArray("i32", shape, values);
@@ -107,7 +107,7 @@ function models(): ReturnType<typeof compileAll> {
   return (compiled ??= compileAll());
 }
 
-for (const host of [interpreter, ...(await machineOfEachTarget()).map(hostOn), ...(await machinesOfEager()).map(eagerOn)]) describe(`functions of the library in the DSL ${host.title}`, function () {
+for (const host of [interpreter, ...(await machineOfEachTarget()).map(hostOn), ...(await machineOfEachTarget()).map(eagerOn)]) describe(`functions of the library in the DSL ${host.title}`, function () {
   this.timeout(120_000);
   let runLeaves: RunCompiled;
   before(async function () {

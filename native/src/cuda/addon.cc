@@ -34,6 +34,9 @@ std::shared_ptr<const Library> opened(const std::string& path) {
   return library;
 }
 
+/// Whether an argument says that the work is to be done at once.
+bool isSet(const Napi::Value& value) { return value.IsBoolean() && value.As<Napi::Boolean>().Value(); }
+
 class CudaDevice : public DeviceObject<CudaDevice> {
  public:
   static Napi::Function define(Napi::Env env) {
@@ -52,7 +55,7 @@ class CudaDevice : public DeviceObject<CudaDevice> {
   }
 
  private:
-  /// loadModule(image: Uint8Array): Promise<an opaque module>
+  /// loadModule(image: Uint8Array, now?): Promise<an opaque module>; the module itself with `now`
   Napi::Value loadModule(const Napi::CallbackInfo& info) {
     const auto bytes = info[0].As<Napi::Uint8Array>();
     std::string image(reinterpret_cast<const char*>(bytes.Data()), bytes.ByteLength());
@@ -75,7 +78,8 @@ class CudaDevice : public DeviceObject<CudaDevice> {
           }
           auto* module = new ModuleReference(std::get<ModuleReference>(std::move(outcome)));
           return Napi::External<ModuleReference>::New(env, module, [](Napi::Env, ModuleReference* collected) { delete collected; });
-        });
+        },
+        isSet(info[1]));
   }
 
   /// prepare(module, description, constants?: handle): Plan
@@ -143,7 +147,7 @@ Napi::Value openCuda(const Napi::CallbackInfo& info, Napi::FunctionReference& co
       });
 }
 
-/// compileCuda({ nvrtc?: string, source, name, architecture, options: string[] }): Promise<{ image?: Uint8Array, log: string }>
+/// compileCuda({ nvrtc?: string, source, name, architecture, options: string[] }, now?): Promise<{ image?: Uint8Array, log: string }>
 Napi::Value compileCuda(const Napi::CallbackInfo& info) {
   const Napi::Object request = info[0].As<Napi::Object>();
   return Promised<Nvrtc::Outcome>::start(
@@ -161,14 +165,15 @@ Napi::Value compileCuda(const Napi::CallbackInfo& info) {
           object.Set("image", image);
         }
         return object;
-      });
+      },
+      isSet(info[1]));
 }
 
-/// nvrtcVersion(path: string): Promise<string>; rejects when there is no NVRTC
+/// nvrtcVersion(path: string, now?): Promise<string>; rejects when there is no NVRTC
 Napi::Value nvrtcVersion(const Napi::CallbackInfo& info) {
   return Promised<std::string>::start(
       info.Env(), [path = info[0].As<Napi::String>().Utf8Value()] { return opened<Nvrtc>(path)->version(); },
-      [](Napi::Env env, std::string version) -> Napi::Value { return Napi::String::New(env, version); });
+      [](Napi::Env env, std::string version) -> Napi::Value { return Napi::String::New(env, version); }, isSet(info[1]));
 }
 
 }  // namespace
