@@ -15,7 +15,7 @@ import { kernelPipeline, runPasses, tensorPipeline } from "../../passes/pipeline
 import { blockPrograms as programs, contraction, inputsFor, reduction } from "./block-programs.ts";
 import { functionOf, inputsOf, type Sizes, sizesOfSample, ulpsBetween, withSizes } from "../run-sample.ts";
 
-const tiers = ["wgsl-base", "cuda"];
+const tiers = ["wgsl-base", "wgsl-subgroups", "cuda"];
 
 function schedule(module: Module, tier: string): Module {
   return runPasses(module, [...tensorPipeline, ...kernelPipeline], { limits: findLimits(tier) });
