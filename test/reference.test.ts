@@ -9,7 +9,7 @@ import { fileURLToPath } from "node:url";
 import { compileSource } from "../compiler/frontend/compile-source.ts";
 import { bindForTest } from "./compile/run-compiled.ts";
 import { roundingFactorOn } from "./compile/tolerances.ts";
-import { machineOfEachTarget } from "./test-machine.ts";
+import { machinesForModels } from "./test-machine.ts";
 import { type DTypeName, type Functions, isTensor, tensor } from "tsdlc-runtime";
 
 interface StoredArray {
@@ -30,8 +30,8 @@ const fixtures = JSON.parse(readFileSync(new URL("reference/fixtures.json", impo
 /** Rounding of f32 over the few dozen operations that lie between inputs and results, in parts of the largest element. */
 const tolerance = 4e-6;
 
-/** One tier of a target will do: that tiers agree is for the tests of ops and of random programs to show. */
-for (const machine of await machineOfEachTarget()) {
+/** One tier of a target will do, and WebGPU's with subgroups: that tiers agree is for the tests of ops and of random programs to show. */
+for (const machine of await machinesForModels()) {
   describe(`JAX ${fixtures.versions["jax"]} computes the same as tsdlc on ${machine.title}`, function () {
     this.timeout(120_000);
     let functions: Functions;

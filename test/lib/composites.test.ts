@@ -14,7 +14,7 @@ import { runPasses } from "../../passes/pipeline.ts";
 import { compileForTest, type RunCompiled } from "../compile/run-compiled.ts";
 import { signatureOf } from "../compile/signature-of.ts";
 import { roundingFactorOn } from "../compile/tolerances.ts";
-import { machineOfEachTarget, type TestMachine } from "../test-machine.ts";
+import { machinesForModels, type TestMachine } from "../test-machine.ts";
 
 const f32 = (shape: readonly number[], values: readonly number[]): HostArray => hostArray("f32", shape, values);
 const i32 = (shape: readonly number[], values: readonly number[]): HostArray => hostArray("i32", shape, values);
@@ -86,7 +86,7 @@ function models(): ReturnType<typeof compileAll> {
   return (compiled ??= compileAll());
 }
 
-for (const host of [interpreter, ...(await machineOfEachTarget()).map(hostOn)]) describe(`functions of the library in the DSL ${host.title}`, function () {
+for (const host of [interpreter, ...(await machinesForModels()).map(hostOn)]) describe(`functions of the library in the DSL ${host.title}`, function () {
   this.timeout(120_000);
   let runLeaves: RunCompiled;
   before(async function () {
