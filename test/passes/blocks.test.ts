@@ -78,6 +78,32 @@ describe("schedules of blocks", function () {
     assert.equal(kernels(contraction("f32[9,100]", "f32[100,10]", "[9,10]", 1, 0)), 1);
   });
 
+  it("has one barrier for each fold of rows whose lanes exchange registers, and none where a row has no more of them", () => {
+    const barriers = (text: string, tier: string): number => countBarriers(schedule(parse(text), tier));
+    // Rows of 1024 by 256 lanes: eight halvings and the load of what they leave, twice; else what is stored by each group.
+    const softmax = (programs["softmax over long rows"]?.text ?? "").replaceAll("5", "1024").replaceAll("300", "1024");
+    assert.deepEqual(["wgsl-base", "wgsl-subgroups", "cuda"].map((tier) => barriers(softmax, tier)), [18, 2, 2]);
+    // Rows of 100 by 32 lanes, and of 30 by 8.
+    assert.deepEqual(["wgsl-base", "wgsl-subgroups", "cuda"].map((tier) => barriers(reduction("reduce_sum", "[64,100]", [1], "[64]"), tier)), [6, 1, 0]);
+    assert.deepEqual(["wgsl-base", "wgsl-subgroups", "cuda"].map((tier) => barriers(reduction("reduce_sum", "[64,30]", [1], "[64]"), tier)), [4, 0, 0]);
+    // Lanes that are no neighbours.
+    assert.deepEqual(["wgsl-base", "wgsl-subgroups", "cuda"].map((tier) => barriers(programs["sums of columns"]?.text ?? "", tier)), [4, 4, 4]);
+  });
+
+  it("notices an exchange with the wrong partner", () => {
+    const module = parse(reduction("reduce_sum", "[4,300]", [1], "[4]"));
+    const inputs = inputsFor(module, {});
+    const wanted = run(module, inputs, {});
+    for (const tier of ["wgsl-subgroups", "cuda"]) {
+      const scheduled = schedule(module, tier);
+      const count = countOps(scheduled, "shuffle_xor");
+      assert.ok(count >= 6, `${count} exchanges`);
+      for (let which = 0; which < count; which++) {
+        assert.throws(() => assertClose(run(withOtherMask(scheduled, which), inputs, {}), wanted, 64), /element \d+ is/, `exchange ${which} of ${tier}`);
+      }
+    }
+  });
+
   for (const what of ["a contraction of several tiles and steps", "softmax over long rows", "softmax over short rows"]) {
     it(`needs each barrier of ${what}`, () => {
       const module = parse(programs[what]?.text ?? "");
@@ -108,20 +134,29 @@ function assertClose(actual: readonly HostArray[], expected: readonly HostArray[
 }
 
 function countBarriers(module: Module): number {
+  return countOps(module, "barrier");
+}
+
+function countOps({ functions }: Module, wanted: string): number {
   let count = 0;
-  withBarriers(module, () => (count++, true));
+  for (const { body } of functions) visitOps(body, ({ name }) => void (name === wanted && count++));
   return count;
 }
 
 function withoutBarrier(module: Module, which: number): Module {
-  let position = 0;
-  return withBarriers(module, () => position++ !== which);
+  return changed(module, "barrier", which, () => []);
 }
 
-/** The module with those barriers that are to be kept. */
-function withBarriers(module: Module, keep: () => boolean): Module {
+/** Where the mask was 1 it is 2, and else 1. */
+function withOtherMask(module: Module, which: number): Module {
+  return changed(module, "shuffle_xor", which, (op) => [{ ...op, attrs: { mask: op.attrs["mask"] === 1 ? 2 : 1 } }]);
+}
+
+/** The module with other ops in place of one, which is counted among those of its name. */
+function changed(module: Module, name: string, which: number, change: (op: Op) => readonly Op[]): Module {
+  let position = 0;
   const opsOf = (ops: readonly Op[]): readonly Op[] =>
-    ops.flatMap((op) => (op.name === "barrier" && !keep() ? [] : [{ ...op, regions: op.regions.map(regionOf) }]));
+    ops.flatMap((op) => (op.name === name && position++ === which ? change(op) : [{ ...op, regions: op.regions.map(regionOf) }]));
   const regionOf = (region: Region): Region => ({ ...region, ops: opsOf(region.ops) });
   return { functions: module.functions.map((func): Func => ({ ...func, body: regionOf(func.body) })) };
 }
