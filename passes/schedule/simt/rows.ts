@@ -69,15 +69,17 @@ class RowStages {
     this.#store();
   }
 
-  /** A phase in which only threads that have a row do anything. */
-  #phase(body: (place: Place) => void): void {
+  /** A phase in which only threads that have a row do anything, or all. */
+  #phase(of: "rows" | "all", body: (place: Place) => void): void {
     const b = this.#b;
     const { rows, lanes, areLanesNeighbours } = this.#layout;
     phase(b, this.#threads, (thread) => {
       const row = areLanesNeighbours ? b.div(thread, lanes) : b.rem(thread, rows);
       const lane = rows === 1 ? thread : areLanesNeighbours ? b.rem(thread, lanes) : b.div(thread, rows);
       const item = rows === 1 ? this.#block : b.add(b.mul(this.#block, rows), row);
-      whenBelow(b, item, this.#count, rows, () => body({ thread, lane, index: delinearize(b, item, this.#space.extents) }));
+      const inPlace = (): void => body({ thread, lane, index: delinearize(b, item, this.#space.extents) });
+      if (of === "all") inPlace();
+      else whenBelow(b, item, this.#count, rows, inPlace);
     });
   }
 
@@ -108,11 +110,11 @@ class RowStages {
       const totals = createTotals(b, this.#layout, this.#subgroup, {
         dtypes: op.results.map(({ type }) => scalarTypeOfTotal(type)),
         hasIdleThreads: !isMultiple(this.#count, this.#layout.rows),
-        phase: (body) => this.#phase(body),
+        phase: (of, body) => this.#phase(of, body),
         combine,
         combined: (place, left, right) => inlineRegion(b, withOuter(combine, this.#replay(position, captured, place)), [...left, ...right], expandSerially),
       });
-      this.#phase((place) => {
+      this.#phase("rows", (place) => {
         const outer = this.#replay(position, captured, place);
         const element = withOuter(at(op.regions, 0), outer);
         const extents = op.attrs["extents"] as readonly Dim[];
@@ -133,7 +135,7 @@ class RowStages {
     const alongRow = ops.filter((op) => op.name === "parallel");
     if (stores.length === 0 && alongRow.length === 0) return;
     const wanted = capturedValues({ parameters: [], ops: [...stores, ...alongRow], yields: [] });
-    this.#phase((place) => {
+    this.#phase("rows", (place) => {
       const outer = this.#replay(ops.length, wanted, place);
       if (stores.length > 0) when(b, b.eq(place.lane, b.index(0)), () => stores.forEach((op) => b.copy(op, op.operands.map(outer))));
       for (const op of alongRow) {

@@ -10,6 +10,7 @@
 import type { Builder } from "../../../ir/builder.ts";
 import { at } from "../../../ir/expect.ts";
 import type { Region, Value } from "../../../ir/module.ts";
+import { capturedValues } from "../../../ir/rewrite.ts";
 import { type DType, scalarType } from "../../../ir/type.ts";
 import { isCommutative } from "../../effects.ts";
 import { range, when } from "../loops.ts";
@@ -30,8 +31,8 @@ export interface Reduction {
   readonly dtypes: readonly DType[];
   /** Whether some threads may have no row. */
   readonly hasIdleThreads: boolean;
-  /** A phase of the threads that have a row. */
-  phase(body: (place: Place) => void): void;
+  /** A phase of the threads that have a row, or of all. */
+  phase(of: "rows" | "all", body: (place: Place) => void): void;
   readonly combine: Region;
   /** In a phase: two totals as one. */
   combined(place: Place, left: readonly Value[], right: readonly Value[]): readonly Value[];
@@ -80,7 +81,7 @@ class SharedTotals implements Totals {
     const b = this.#b;
     const { rows, lanes, areLanesNeighbours } = this.#layout;
     for (let distance = lanes / 2; distance >= 1; distance /= 2) {
-      this.#reduction.phase((place) => {
+      this.#reduction.phase("rows", (place) => {
         when(b, b.lt(place.lane, b.index(distance)), () => {
           const other = b.add(place.thread, areLanesNeighbours ? distance : distance * rows);
           this.keep(place, this.#reduction.combined(place, this.#load(place.thread), this.#load(other)));
@@ -99,13 +100,18 @@ class SharedTotals implements Totals {
   }
 }
 
-/** Registers; in the end those of every lane are the row's. */
+/**
+ * Registers; in the end those of every lane are the row's. Lanes are a power of two, so that a lane's number and its
+ * thread's are the same in the bits by which groups and partners are told.
+ */
 class ExchangedTotals implements Totals {
   readonly #b: Builder;
   readonly #layout: RowLayout;
   /** Lanes of a row that exchange registers with each other. */
   readonly #width: number;
   readonly #reduction: Reduction;
+  /** Who combines: a test for a row is needed only where the monoid needs something of it. */
+  readonly #threads: "rows" | "all";
   readonly #own: readonly Value[];
   readonly #partners: readonly Value[];
 
@@ -116,6 +122,7 @@ class ExchangedTotals implements Totals {
     this.#layout = layout;
     this.#width = width;
     this.#reduction = reduction;
+    this.#threads = capturedValues(reduction.combine).length === 0 ? "all" : "rows";
     this.#own = each();
     this.#partners = each();
     // All threads exchange, those without a row too, and a register that nothing was stored to must not be read.
@@ -142,7 +149,7 @@ class ExchangedTotals implements Totals {
     const { combine } = this.#reduction;
     for (let mask = 1; mask < lanes; mask *= 2) {
       this.#partners.forEach((partner, slot) => b.shuffleXor(partner, at(this.#own, slot), { mask }));
-      this.#reduction.phase((place) => {
+      this.#reduction.phase(this.#threads, (place) => {
         const [own, others] = [load(b, this.#own, place.thread), load(b, this.#partners, place.thread)];
         this.keep(place, isSymmetric(combine) ? this.#reduction.combined(place, own, others) : this.#inOrder(place, mask, own, others));
       });
@@ -152,7 +159,7 @@ class ExchangedTotals implements Totals {
   /** The lower lane's total is the left operand for both partners, so that both get the same. */
   #inOrder(place: Place, mask: number, own: readonly Value[], others: readonly Value[]): readonly Value[] {
     const b = this.#b;
-    const isLower = b.lt(b.rem(place.lane, 2 * mask), b.index(mask));
+    const isLower = b.lt(b.rem(place.thread, 2 * mask), b.index(mask));
     const select = (first: readonly Value[], second: readonly Value[]): readonly Value[] => first.map((value, slot) => b.select(isLower, value, at(second, slot)));
     return this.#reduction.combined(place, select(own, others), select(others, own));
   }
@@ -162,14 +169,14 @@ class ExchangedTotals implements Totals {
     const { rows, lanes } = this.#layout;
     const width = this.#width;
     const buffers = this.#reduction.dtypes.map((dtype) => shared(b, dtype, [rows * groups]));
-    this.#reduction.phase((place) => {
-      when(b, b.eq(b.rem(place.lane, width), b.index(0)), () => {
+    this.#reduction.phase(this.#threads, (place) => {
+      when(b, b.eq(b.rem(place.thread, width), b.index(0)), () => {
         load(b, this.#own, place.thread).forEach((total, slot) => b.store(at(buffers, slot), total, [b.div(place.thread, width)]));
       });
     });
     const folding = Math.min(groups, width);
-    this.#reduction.phase((place) => {
-      const first = b.add(b.div(b.sub(place.thread, place.lane), width), b.rem(place.lane, folding));
+    this.#reduction.phase(this.#threads, (place) => {
+      const first = b.add(b.div(b.sub(place.thread, place.lane), width), b.rem(place.thread, folding));
       const parts = range(groups / folding).map((turn) => load(b, buffers, turn === 0 ? first : b.add(first, turn * folding)));
       this.keep(place, parts.reduce((left, right) => this.#reduction.combined(place, left, right)));
     });
