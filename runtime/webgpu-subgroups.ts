@@ -27,7 +27,7 @@ export async function subgroupObstacle(device: GPUDevice, { subgroupMinSize = 0 
   try {
     return (await isAsTried(device)) ? undefined : "neighbouring threads are not in the same one";
   } catch (error) {
-    return `the kernel that tries them fails: ${wordsOf(error)}`;
+    return `the kernel that tries them fails: ${wordsOf(error) || String(error)}`;
   }
 }
 

@@ -11,7 +11,7 @@ import { opTable, textName } from "../../ir/ops/table.ts";
 import { parse } from "../../ir/parse.ts";
 import { findLimits } from "../../passes/limits.ts";
 import { findMissingDTypes } from "../../passes/missing-dtypes.ts";
-import { kernelPipeline, runPasses, tensorPipeline } from "../../passes/pipeline.ts";
+import { kernelPipeline, runPasses, tensorPipeline, tierPipeline } from "../../passes/pipeline.ts";
 import { blockPrograms as programs, contraction, inputsFor, reduction } from "./block-programs.ts";
 import { functionOf, inputsOf, type Sizes, sizesOfSample, ulpsBetween, withSizes } from "../run-sample.ts";
 
@@ -88,6 +88,40 @@ describe("schedules of blocks", function () {
     assert.deepEqual(["wgsl-base", "wgsl-subgroups", "cuda"].map((tier) => barriers(reduction("reduce_sum", "[64,30]", [1], "[64]"), tier)), [4, 0, 0]);
     // Lanes that are no neighbours.
     assert.deepEqual(["wgsl-base", "wgsl-subgroups", "cuda"].map((tier) => barriers(programs["sums of columns"]?.text ?? "", tier)), [4, 4, 4]);
+  });
+
+  it("folds by a monoid that needs something of its row", () => {
+    const module = parse(`
+func @f(%x: f32[7,100], %least: f32[7]) {
+  %0: f32[7] = launch %x, %least {"callee":"k"}
+  return %0
+}
+func @k(%in0: global f32[7,100], %in1: global f32[7], %out0: global f32[7]) {
+  parallel {"extents":[7]} {
+    body(%i: index) {
+      %least: f32 = load %in1, %i
+      %lowest: f32 = constant {"dtype":"f32","value":-Infinity}
+      %total: f32 = reduce %lowest {"extents":[100]} {
+        element(%j: index) {
+          %e: f32 = load %in0, %i, %j
+          yield %e
+        }
+        combine(%l: f32, %r: f32) {
+          %m: f32 = max %l, %r
+          %n: f32 = max %m, %least
+          yield %n
+        }
+      }
+      store %out0, %total, %i
+    }
+  }
+}`);
+    const inputs = [hostArray("f32", [7, 100], Array.from({ length: 700 }, (_, i) => Math.sin(i) + (i >= 300 ? 1 : -1))), hostArray("f32", [7], [0, 1, 2, 3, -9, -9, -9])];
+    for (const tier of tiers) {
+      const scheduled = runPasses(module, tierPipeline, { limits: findLimits(tier) });
+      assert.equal(countOps(scheduled, "shuffle_xor") > 0, tier !== "wgsl-base");
+      assertClose(run(scheduled, inputs, {}), run(module, inputs, {}), 0);
+    }
   });
 
   it("notices an exchange with the wrong partner", () => {
