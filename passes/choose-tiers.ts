@@ -1,10 +1,10 @@
 /**
  * Which of the tiers that were asked for a module is compiled for: those of each target that have its dtypes, without
- * those that are there for the sake of a dtype which the module does not use. And of those, when they are compiled, the
- * ones that ask for subgroups and in no kernel use them.
+ * those that are there for the sake of a dtype which the module does not use, and, as their kernels then show, without
+ * those that ask for subgroups and do not use them.
  *
- * So a package of f32 carries no code that asks an adapter for f16, and one with an f16 in any function has the f16 tier
- * alone: a tier has all functions of a package, because it is chosen once, when the package is loaded.
+ * So a package of f32 carries no code that asks an adapter for f16, and one with an f16 in any function has the tiers of
+ * f16 alone: a tier has all functions of a package, because it is chosen once, when the package is loaded.
  */
 
 import { type Module, visitOps } from "../ir/module.ts";
