@@ -65,6 +65,12 @@ function narrowAddition(dtype: DType): Definition {
   };
 }
 
+/** Which lanes of each warp a block has: all, or the first ones of its only warp. */
+function lanesOfWarp(threads: number, mask: number): string {
+  if (mask >= 32 || (threads > 32 && threads % 32 !== 0)) throw new Error(`${threads} threads cannot exchange registers by the mask ${mask}: CUDA does it in whole warps of 32, or in one that is the block`);
+  return `0x${(2 ** Math.min(threads, 32) - 1).toString(16)}u`;
+}
+
 const head = `#ifdef TSDLC_EMULATED
 #include "cuda-on-cpu.h"
 #define INLINE static inline
@@ -103,6 +109,7 @@ export const cudaTarget: Target = {
   store: (buffer, memory, offset, value, _type, use) => `${buffer}[${offset}] = ${spellStored(memory, value, use)};`,
   atomicAdd: (buffer, { dtype }, offset, value, use) => [spellAtomic(dtype, `${buffer} + ${offset}`, value, use)],
   matrix: cudaMatrix,
+  shuffleXor: (register, _type, mask, threads) => `__shfl_xor_sync(${lanesOfWarp(threads, mask)}, ${register}, ${mask})`,
   gather: noVectors,
   scatter: noVectors,
   splat: noVectors,

@@ -7,6 +7,7 @@ import { type Dim, elementCount } from "../ir/dim.ts";
 import { at, only } from "../ir/expect.ts";
 import { type Func, type Op, type Region, type Value, visitOps } from "../ir/module.ts";
 import { type MmaAttrs, type PackAttrs, registersOfMma } from "../ir/ops/matrix.ts";
+import type { ShuffleXorAttrs } from "../ir/ops/subgroup.ts";
 import { storedBuffers } from "../ir/rewrite.ts";
 import { bufferTypeOf, scalarTypeOf } from "../ir/type-of.ts";
 import { type BufferType, printType, type ScalarType, scalarType } from "../ir/type.ts";
@@ -85,6 +86,7 @@ class KernelEmitter {
       case "atomic_add": return this.#atomicAdd(op);
       case "pack": return this.#define(op, this.#matrix().pack((op.attrs as PackAttrs).format, op.operands.map((operand) => this.#name(operand)), this.#use));
       case "mma": return this.#mma(op);
+      case "shuffle_xor": return this.#shuffleXor(op);
       case "splat": return this.#splat(op);
       case "ramp": return this.#define(op, this.#target.ramp(this.#operand(op, 0), resultType(op), this.#use));
       case "extract":
@@ -190,6 +192,14 @@ class KernelEmitter {
       registersAt(2, attrs.right, registersOfMma.right),
       this.#use,
     ));
+  }
+
+  #shuffleXor(op: Op): void {
+    const [to, from] = [at(op.operands, 0), at(op.operands, 1)];
+    const memory = bufferTypeOf(to);
+    if (this.#target.shuffleXor === undefined) throw new Error(`threads for ${this.#target.name} cannot exchange registers`);
+    const given = this.#target.shuffleXor(this.#register(from, memory, []), scalarType(memory.dtype), (op.attrs as ShuffleXorAttrs).mask, Number(memory.shape[0]), this.#use);
+    this.#lines.push(`${this.#register(to, memory, [])} = ${given};`);
   }
 
   #matrix(): MatrixSpelling {

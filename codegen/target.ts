@@ -92,6 +92,8 @@ export interface Target {
   atomicAdd(buffer: string, memory: BufferType, offset: string, value: string, use: Use): readonly string[];
   /** Matrix instructions, where a target has them. */
   readonly matrix?: MatrixSpelling;
+  /** What the thread whose number differs in the bit `mask` has in a register, where a target has that; `threads` of a block. */
+  shuffleXor?(register: string, type: ScalarType, mask: number, threads: number, use: Use): string;
   /** One element per lane at a vector of offsets. */
   gather(buffer: string, memory: BufferType, offsets: string, result: ScalarType, use: Use): string;
   scatter(buffer: string, memory: BufferType, offsets: string, value: string, type: ScalarType, use: Use): string;

@@ -10,7 +10,7 @@
 import { type Dim, foldDim } from "../ir/dim.ts";
 import type { BufferType, DType, ScalarType } from "../ir/type.ts";
 import { branch, indent } from "./spell.ts";
-import type { Target, Use } from "./target.ts";
+import type { Definition, Target, Use } from "./target.ts";
 import { wgslElementwise } from "./wgsl-elementwise.ts";
 import { wgslLiteral, wgslTypeName } from "./wgsl-types.ts";
 
@@ -60,6 +60,12 @@ function roundedSum(dtype: DType, left: string, right: string, use: Use): string
   return wgslElementwise.add({ operands: [left, right], type, operandTypes: [type, type], result: type, attrs: {}, literals: [undefined, undefined] }, use);
 }
 
+/** Threads that the runtime makes sure are neighbours in one subgroup before it takes such a kernel. */
+const subgroup = 8;
+
+/** A directive, for the head of the file. */
+const enableSubgroups: Definition = { name: "subgroups", text: () => "enable subgroups;" };
+
 function noVectors(): never {
   throw new Error("a WGSL kernel has no vectors");
 }
@@ -95,6 +101,11 @@ export const wgslTarget: Target = {
       ]),
       "}",
     ];
+  },
+  shuffleXor: (register, { dtype }, mask, _threads, use) => {
+    if (mask >= subgroup) throw new Error(`a kernel for WGSL exchanges registers by the mask ${mask}, and subgroups have ${subgroup} threads or more`);
+    use(enableSubgroups);
+    return dtype === "bool" ? `subgroupShuffleXor(select(0u, 1u, ${register}), ${mask}u) != 0u` : `subgroupShuffleXor(${register}, ${mask}u)`;
   },
   gather: noVectors,
   scatter: noVectors,

@@ -16,6 +16,7 @@ import {
 import { compileBarrier, compileContract, compileFor, compileIf, compileParallel, compileReduce, compileScan, compileWhile } from "./interpret-loops.ts";
 import { compileMma, compilePack } from "./interpret-matrix.ts";
 import { Memory } from "./interpret-memory.ts";
+import { compileShuffleXor } from "./interpret-subgroup.ts";
 import type { Func, Op, Region, Value } from "./module.ts";
 import { type ElementwiseRecord, evaluateScalar, isElementwise } from "./op.ts";
 import { findRecord } from "./ops/table.ts";
@@ -65,6 +66,7 @@ function compileOp(scope: Scope, op: Op): Step {
     case "barrier": return compileBarrier(scope, op);
     case "pack": return compilePack(scope, op);
     case "mma": return compileMma(scope, op);
+    case "shuffle_xor": return compileShuffleXor(scope, op);
     case "load": return compileLoad(scope, op);
     case "store": return compileStore(scope, op, (memory, index, value, iteration) => memory.store(index, value, iteration));
     case "atomic_add": return compileStore(scope, op, (memory, index, value, iteration) => memory.add(index, value, iteration));

@@ -12,7 +12,7 @@ import type { Target } from "../codegen/target.ts";
 import { wgslTarget } from "../codegen/wgsl.ts";
 import { findFunction, type Module } from "../ir/module.ts";
 import type { Signature } from "../ir/signature.ts";
-import { chooseTiers } from "../passes/choose-tiers.ts";
+import { chooseTiers, isNeedless } from "../passes/choose-tiers.ts";
 import { ConstantPool } from "../passes/constant-pool.ts";
 import { fitSignature } from "../passes/fit-dtypes.ts";
 import { findLimits, type Limits } from "../passes/limits.ts";
@@ -63,18 +63,19 @@ export function* compileTiers(module: Module, signatures: readonly Signature[], 
   const precisions = new Map(signatures.flatMap(({ name, precision }) => (precision === undefined ? [] : [[name, precision] as const])));
   const simplified = runPasses(module, tensorPipeline, { entries, precisions }, options.observe);
   const fused = new Map<string, Module>();
-  for (const limits of chooseTiers(simplified, signatures, options.tiers.map(findLimits))) {
+  const chosen = chooseTiers(simplified, signatures, options.tiers.map(findLimits));
+  for (const limits of chosen) {
     // Tiers that differ in lanes alone have the same kernels up to schedule.
     const key = [limits.buffers, limits.scratchBytes, ...limits.dtypes].join(" ");
     const lowered = fused.get(key) ?? runPasses(simplified, fusionPipeline, { entries, limits }, options.observe);
     fused.set(key, lowered);
-    yield compileTier(lowered, signatures.map((signature) => fitSignature(signature, limits)), limits, constants, options.observe);
+    const scheduled = runPasses(lowered, tierPipeline, { entries, limits }, options.observe);
+    if (isNeedless(scheduled, limits, chosen)) continue;
+    yield writeTier(scheduled, signatures.map((signature) => fitSignature(signature, limits)), limits, constants);
   }
 }
 
-function compileTier(module: Module, signatures: readonly Signature[], limits: Limits, constants: ConstantPool, observer: Observer | undefined): CompiledTier {
-  const entries = signatures.map(({ name }) => name);
-  const scheduled = runPasses(module, tierPipeline, { entries, limits }, observer);
+function writeTier(scheduled: Module, signatures: readonly Signature[], limits: Limits, constants: ConstantPool): CompiledTier {
   const programs = signatures.map((signature) => {
     const plan = planMemory(scheduled, findFunction(scheduled, signature.name), donatedLeaves(signature), constants);
     return writeProgram(scheduled, signature, plan);

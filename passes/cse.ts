@@ -13,16 +13,13 @@
 import type { Op, Value } from "../ir/module.ts";
 import { printAttrs } from "../ir/print.ts";
 import { type RewriteRule, functionsOf, mapModule, rewriteFunction } from "../ir/rewrite.ts";
-import { isPure } from "./effects.ts";
+import { isCommutative, isPure } from "./effects.ts";
 import type { Pass } from "./pass.ts";
 
 export const cse: Pass = {
   name: "cse",
   run: (module) => mapModule(module, (func) => rewriteFunction(func, shareEqualOps(), functionsOf(module))),
 };
-
-/** Ops whose two operands may be exchanged without changing one bit of the result. */
-const commutative: ReadonlySet<string> = new Set(["add", "mul", "and", "or", "xor", "eq", "ne", "mul_high"]);
 
 function shareEqualOps(): RewriteRule {
   const numbers = new Map<Value, number>();
@@ -70,6 +67,6 @@ class Scope {
 }
 
 function keyOf(op: Op, operands: readonly number[]): string {
-  const ordered = commutative.has(op.name) ? operands.toSorted((left, right) => left - right) : operands;
+  const ordered = isCommutative(op) ? operands.toSorted((left, right) => left - right) : operands;
   return `${op.name}(${ordered.join(",")})${printAttrs(op.attrs)}`;
 }

@@ -1,5 +1,5 @@
 /**
- * Which ops may be moved, merged and dropped. The op table needs no flag for it: memory is reached only through
+ * Which ops may be moved, merged, turned round and dropped. The op table needs no flag for it: memory is reached only through
  * buffer values, and an op that gives no value back is there for what it does.
  */
 
@@ -15,4 +15,11 @@ export function hasEffect(op: Op): boolean {
 export function isPure(op: Op): boolean {
   const isMemory = [...op.operands, ...op.results].some(({ type }) => type.kind === "buffer");
   return op.regions.length === 0 && op.results.length > 0 && !isMemory;
+}
+
+const commutative: ReadonlySet<string> = new Set(["add", "mul", "and", "or", "xor", "eq", "ne", "mul_high"]);
+
+/** Whether its two operands may be exchanged without changing one bit of the result. */
+export function isCommutative({ name }: Op): boolean {
+  return commutative.has(name);
 }

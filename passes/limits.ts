@@ -23,6 +23,8 @@ export interface Limits {
   readonly atomics: readonly DType[];
   /** Whether warps multiply small matrices (ir/ops/matrix.ts). */
   readonly hasMatrixUnits: boolean;
+  /** Neighbouring threads of a block, from a multiple of it on, that exchange registers without a barrier; 0 for none. */
+  readonly subgroup: number;
   /** Bytes of scratch memory that one grid item may have for one value. */
   readonly scratchBytes: number;
   /** Buffers that one kernel may use. */
@@ -37,7 +39,7 @@ export interface Limits {
   readonly flags: readonly string[];
 }
 
-const cpu = { target: "cpu", threads: 0, sharedBytes: 0, atomics: [], hasMatrixUnits: false, scratchBytes: 32 * 1024, buffers: 64, dtypes } as const;
+const cpu = { target: "cpu", threads: 0, sharedBytes: 0, atomics: [], hasMatrixUnits: false, subgroup: 0, scratchBytes: 32 * 1024, buffers: 64, dtypes } as const;
 
 /**
  * Integers wrap; a product and a sum are never joined behind our back (-ffp-contract=off), so that fused multiply-add
@@ -84,6 +86,7 @@ export const wgslBase: Limits = {
   // Of words: i8 and u8 are held in them, f16 is not.
   atomics: ["f32", "i32", "u32", "i8", "u8"],
   hasMatrixUnits: false,
+  subgroup: 0,
   scratchBytes: 0,
   buffers: 8,
   // i8 and u8 are held in words, and wrapped after each op (codegen/wgsl-elementwise.ts).
@@ -102,6 +105,14 @@ export const wgslF16: Limits = {
 };
 
 /**
+ * The same where neighbours are known to share a subgroup. WGSL does not say which threads of a workgroup do, so the
+ * runtime tries it on the adapter (runtime/webgpu-subgroups.ts) before it says that a device has what is required.
+ */
+export const wgslSubgroups: Limits = { ...wgslBase, tier: "wgsl-subgroups", subgroup: 8, requires: ["subgroups"] };
+
+export const wgslF16Subgroups: Limits = { ...wgslF16, tier: "wgsl-f16-subgroups", subgroup: 8, requires: ["shader-f16", "subgroups"] };
+
+/**
  * CUDA from Ampere on: what every such device grants a kernel that asks for nothing. A block of 256 threads leaves each
  * 255 registers, and eight of them fill a multiprocessor.
  */
@@ -114,6 +125,7 @@ export const cuda: Limits = {
   sharedBytes: 48 * 1024,
   atomics: dtypes,
   hasMatrixUnits: true,
+  subgroup: 32,
   scratchBytes: 0,
   buffers: 64,
   dtypes,
@@ -122,7 +134,7 @@ export const cuda: Limits = {
 };
 
 /** The tiers of WebGPU that a package can carry, the one that asks for most first. */
-export const wgslTiers: readonly Limits[] = [wgslF16, wgslBase];
+export const wgslTiers: readonly Limits[] = [wgslF16Subgroups, wgslF16, wgslSubgroups, wgslBase];
 
 export function findLimits(tier: string): Limits {
   const tiers = [...cpuTiers, ...wgslTiers, cuda];

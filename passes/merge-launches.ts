@@ -80,7 +80,7 @@ class Merging {
   #isPart(op: Op): boolean {
     if (op.name !== "launch" || op.attrs["continues"] !== undefined) return false;
     let waits = false;
-    visitOps(this.#kernelOf(op).body, ({ name }) => void (waits ||= name === "barrier" || name === "mma"));
+    visitOps(this.#kernelOf(op).body, ({ name }) => void (waits ||= name === "barrier" || name === "mma" || name === "shuffle_xor"));
     return !waits;
   }
 

@@ -15,6 +15,7 @@ import { bufferUsage, failureOf, mapForReading, type Storage, WebGpuMemory } fro
 import { compilePipelines, compilePipelinesNow, type Pipelines } from "./webgpu-module.ts";
 import { prepareRun } from "./webgpu-prepare.ts";
 import { RunQueue } from "./webgpu-queue.ts";
+import { subgroupObstacle } from "./webgpu-subgroups.ts";
 
 /** Where WebGPU comes from. */
 export interface WebGpuHost {
@@ -30,7 +31,7 @@ export interface WebGpuOptions {
   readonly cacheBytes?: number;
 }
 
-/** What `Tier.requires` may ask for, as WebGPU spells it; a device has those that its adapter has. */
+/** What `Tier.requires` may ask for, as WebGPU spells it; a device has those that its adapter has, and `subgroups` only where they are as kernels want them. */
 const optionalFeatures = ["shader-f16", "subgroups", "timestamp-query"] as const;
 
 const preference: GPURequestAdapterOptions = { powerPreference: "high-performance" };
@@ -84,7 +85,7 @@ export async function createWebGpuDevice({ gpu, advice, keepSource }: WebGpuHost
   const device = await request.catch((error: unknown) => {
     throw new DeviceError(`the device webgpu (${describe(adapter)}) does not open: ${wordsOf(error)}`, { cause: error });
   });
-  return new WebGpuDevice(device, describe(adapter), keepSource, options.cacheBytes ?? 2 ** 30);
+  return new WebGpuDevice(device, describe(adapter), await subgroupObstacle(device, adapter.info), keepSource, options.cacheBytes ?? 2 ** 30);
 }
 
 function describe({ info: { vendor, architecture, device, description } }: GPUAdapter): string {
@@ -111,7 +112,8 @@ export class WebGpuDevice implements Device {
   readonly #queue = new RunQueue();
   readonly #keepSource: WebGpuHost["keepSource"];
 
-  constructor(device: GPUDevice, description: string, keepSource: WebGpuHost["keepSource"], cacheBytes: number) {
+  /** `obstacle`: why kernels do not use its subgroups, if they do not. */
+  constructor(device: GPUDevice, description: string, obstacle: string | undefined, keepSource: WebGpuHost["keepSource"], cacheBytes: number) {
     this.#device = device;
     this.#keepSource = keepSource;
     this.description = description;
@@ -123,8 +125,9 @@ export class WebGpuDevice implements Device {
       ["buffers of a kernel", String(maxStorageBuffersPerShaderStage)],
       ["threads of a block", String(maxComputeInvocationsPerWorkgroup)],
       ["shared memory of a block", `${maxComputeWorkgroupStorageSize} bytes`],
+      ["subgroups", obstacle === undefined ? "used" : `not used: ${obstacle}`],
     ];
-    this.features = new Set(optionalFeatures.filter((feature) => device.features.has(feature)));
+    this.features = new Set(optionalFeatures.filter((feature) => device.features.has(feature) && (feature !== "subgroups" || obstacle === undefined)));
     this.#faults = new Faults(device, description);
     this.#memory = new WebGpuMemory(device, this.#faults, description, cacheBytes);
   }

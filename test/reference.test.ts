@@ -10,7 +10,9 @@ import { fileURLToPath } from "node:url";
 import { compileSource } from "../compiler/frontend/compile-source.ts";
 import { bindForTest } from "./compile/run-compiled.ts";
 import { roundingFactorOn } from "./compile/tolerances.ts";
-import { machineOfEachTarget } from "./test-machine.ts";
+import { useStandInNvrtc } from "./cuda/build-stand-in.ts";
+import { isRealCuda } from "./require-device.ts";
+import { machineOfEachTarget, machinesForModels } from "./test-machine.ts";
 import * as models from "./reference/models.ts";
 import { withDevice } from "tsdlc";
 import { type DTypeName, type Functions, isTensor, tensor } from "tsdlc-runtime";
@@ -33,8 +35,8 @@ const fixtures = JSON.parse(readFileSync(new URL("reference/fixtures.json", impo
 /** Rounding of f32 over the few dozen operations that lie between inputs and results, in parts of the largest element. */
 const tolerance = 4e-6;
 
-/** One tier of a target will do: that tiers agree is for the tests of ops and of random programs to show. */
-for (const machine of await machineOfEachTarget()) {
+/** One tier of a target will do, and WebGPU's with subgroups: that tiers agree is for the tests of ops and of random programs to show. */
+for (const machine of await machinesForModels()) {
   describe(`JAX ${fixtures.versions["jax"]} computes the same as tsdlc on ${machine.title}`, function () {
     this.timeout(120_000);
     let functions: Functions;
@@ -58,11 +60,16 @@ for (const machine of await machineOfEachTarget()) {
 
 for (const machine of await machineOfEachTarget()) {
   describe(`JAX ${fixtures.versions["jax"]} computes the same as tsdlc one op at a time on ${machine.title}`, function () {
-    this.timeout(120_000);
+    this.timeout(300_000);
+    let restore = (): void => undefined;
     before(async function () {
-      if (!(await machine.open())) this.skip();
+      if (!(await machine.open())) return this.skip();
+      if (machine.limits.target === "cuda" && !isRealCuda()) restore = await useStandInNvrtc();
     });
-    after(() => machine.close());
+    after(() => {
+      restore();
+      machine.close();
+    });
     for (const [name, { inputs, results }] of Object.entries(fixtures.cases)) {
       it(name, async () => {
         const run = (models as unknown as Functions)[name];

@@ -37,16 +37,26 @@ export interface TestCode {
   readonly images?: readonly CodeImage[];
 }
 
-/** Everything that there is to run on. */
+/** Everything that there is to run on, but the tiers that differ from others in how they fold rows alone. */
 export async function testMachines(): Promise<readonly TestMachine[]> {
   if (isRealCuda()) return [realCuda()];
-  return [...(await cpuMachines()), ...wgslTiers.map(webgpuMachine), emulatedCuda()];
+  return [...(await cpuMachines()), ...wgslTiers.filter(({ subgroup }) => subgroup === 0).map(webgpuMachine), emulatedCuda()];
+}
+
+/** Those tiers, for tests of what has rows: WebGPU's with subgroups. */
+export function subgroupMachines(): readonly TestMachine[] {
+  return isRealCuda() ? [] : wgslTiers.filter(({ subgroup }) => subgroup > 0).map(webgpuMachine);
 }
 
 /** One for each target: the widest CPU tier, WebGPU's base, and CUDA. */
 export async function machineOfEachTarget(): Promise<readonly TestMachine[]> {
   const machines = (await testMachines()).filter(({ limits }) => limits.onlyFor === undefined);
   return machines.filter(({ limits }, i) => machines.findIndex((other) => other.limits.target === limits.target) === i);
+}
+
+/** The same and WebGPU's base with subgroups, for models that fold rows. */
+export async function machinesForModels(): Promise<readonly TestMachine[]> {
+  return [...(await machineOfEachTarget()), ...subgroupMachines().filter(({ limits }) => limits.onlyFor === undefined)];
 }
 
 /** The CPU tiers that this machine can run, widest first. */

@@ -23,6 +23,7 @@ import * as reductions from "./reduce.ts";
 import * as scans from "./scan.ts";
 import * as shape from "./shape.ts";
 import * as slices from "./slice.ts";
+import { shuffleXor } from "./subgroup.ts";
 
 const { ifElse, forLoop, whileLoop, ...controlRest } = control;
 
@@ -45,6 +46,7 @@ export const opTable = {
   ...kernel,
   mma,
   pack,
+  shuffleXor,
   if: ifElse,
   for: forLoop,
   while: whileLoop,

@@ -54,12 +54,16 @@ export function prefersOuterLanes(body: Region, lastAxis: Value, lastExtent: Dim
   if (inner.length === 0) return true;
   if (inner.some((op) => op.name === "scan")) return false;
   const isShort = (extent: Dim | undefined): boolean => extent === undefined || (typeof extent === "number" && extent < 16);
-  const innerAxis = (op: Op): Value | undefined => op.regions[0]?.parameters.at(-1);
   const innerExtent = (op: Op): Dim | undefined => (op.attrs["extents"] as readonly Dim[]).at(-1);
   if (inner.every((op) => isShort(innerExtent(op)))) return !isShort(lastExtent);
-  const innerLocality = inner.reduce((sum, op) => {
-    const axis = innerAxis(op);
+  return isConsecutiveOutside(body, lastAxis);
+}
+
+/** Whether memory is more consecutive along the last outer axis than along the inner ones. */
+export function isConsecutiveOutside(body: Region, lastAxis: Value): boolean {
+  const innerLocality = body.ops.filter((op) => op.name === "reduce" || op.name === "parallel").reduce((sum, op) => {
     const [region] = op.regions;
+    const axis = region?.parameters.at(-1);
     return axis === undefined || region === undefined ? sum : sum + localityAlong(region, axis);
   }, 0);
   return localityAlong(body, lastAxis) > innerLocality;

@@ -69,7 +69,7 @@ describe("WGSL", function () {
   before(async () => {
     const adapter = await gpu.requestAdapter();
     assert.ok(adapter, "the null backend has an adapter");
-    device = await adapter.requestDevice({ requiredFeatures: ["shader-f16"] });
+    device = await adapter.requestDevice({ requiredFeatures: ["shader-f16", "subgroups"] });
   });
   after(() => device.destroy());
 
@@ -101,10 +101,22 @@ describe("WGSL", function () {
     assert.doesNotMatch(compile(forms, "wgsl-f16").source, /f16/);
   });
 
-  it("has tiles, rows and sums in blocks of threads", async () => {
+  it("enables subgroups where threads exchange registers", async () => {
+    const { source, programs } = compile(forms, "wgsl-subgroups");
+    assert.match(source, /^enable subgroups;\n[^]*subgroupShuffleXor\(\w+, 4u\)/);
+    assert.doesNotMatch(source, /subgroupShuffleXor\(\w+, 8u\)/);
+    assert.deepEqual(await faults(device, source, programs.flatMap(({ kernels }) => kernels.map(({ entry }) => entry))), []);
+    assert.doesNotMatch(compile(forms).source, /subgroup/);
+    const halves = parse('func @f(%x: f16[N,M]) {\n  %0: f16[N] = reduce_max %x {"axes":[1]}\n  %1: i32[N] = argmax %x {"axis":1}\n  return %0, %1\n}\n'.replaceAll("M", "100"));
+    const both = compile(halves, "wgsl-f16-subgroups");
+    assert.match(both.source, /^enable (f16|subgroups);\n\nenable (f16|subgroups);\n/);
+    assert.deepEqual(await faults(device, both.source, both.programs.flatMap(({ kernels }) => kernels.map(({ entry }) => entry))), []);
+  });
+
+  for (const tierName of ["wgsl-base", "wgsl-subgroups"]) it(`has tiles, rows and sums in blocks of threads for ${tierName}`, async () => {
     const modules = Object.values(blockPrograms).map(({ text }) => parse(text));
     const possible = modules.flatMap(({ functions }) => functions).filter(({ body }) => body.parameters.every(({ type }) => type.dtype !== "f16" && type.dtype !== "bf16"));
-    const { source, programs } = compile({ functions: possible.map((func, i) => ({ ...func, name: `f${i}` })) });
+    const { source, programs } = compile({ functions: possible.map((func, i) => ({ ...func, name: `f${i}` })) }, tierName);
     assert.ok(programs.length > 15);
     assert.deepEqual(await faults(device, source, programs.flatMap(({ kernels }) => kernels.map(({ entry }) => entry))), []);
   });

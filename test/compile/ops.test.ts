@@ -4,19 +4,22 @@
  */
 
 import type { Module } from "../../ir/module.ts";
-import { testMachines } from "../test-machine.ts";
+import { subgroupMachines, testMachines } from "../test-machine.ts";
 import { compileForTest, type RunCompiled } from "./run-compiled.ts";
-import { checkCase, hasOnly, sampleCases } from "./sample-cases.ts";
+import { checkCase, exchangesOn, hasOnly, sampleCases } from "./sample-cases.ts";
 import { toleranceOn } from "./tolerances.ts";
 
-for (const machine of await testMachines()) {
+const withSubgroups = subgroupMachines();
+
+for (const machine of [...(await testMachines()), ...withSubgroups]) {
   const { limits } = machine;
   // The table has no f16, for whose sake the tier of f16 differs from the base.
   if (limits.onlyFor !== undefined) continue;
 
   describe(`compiled ops on ${machine.title}`, function () {
     this.timeout(240_000);
-    const cases = sampleCases.filter((entry) => hasOnly(entry, limits.dtypes));
+    const possible = sampleCases.filter((entry) => hasOnly(entry, limits.dtypes));
+    const cases = withSubgroups.includes(machine) ? possible.filter(exchangesOn(limits)) : possible;
     let run: RunCompiled;
     before(async function () {
       if (!(await machine.open())) return this.skip();

@@ -16,7 +16,7 @@ import { isFloat } from "../../ir/type.ts";
 import { tensorTypeOf } from "../../ir/type-of.ts";
 import { createRandom } from "../run-sample.ts";
 import { functionOfRecipe, type Recipe, recipe, sizes } from "./random-module.ts";
-import { type TestMachine, testMachines } from "../test-machine.ts";
+import { subgroupMachines, type TestMachine, testMachines } from "../test-machine.ts";
 import { compileForTest, type RunCompiled } from "./run-compiled.ts";
 import { signatureOf } from "./signature-of.ts";
 import { roundingFactorOn } from "./tolerances.ts";
@@ -43,7 +43,7 @@ function casesOf(drawn: readonly Recipe[], isWebGpu: boolean): readonly Case[] {
 /** As WGSL has it: no f64, and a division and a square root that are not rounded correctly. */
 const asOnWebGpu = (each: Recipe): Recipe => ({ ...each, isDouble: false, isDivisionExact: false });
 
-for (const machine of await testMachines()) {
+for (const machine of [...(await testMachines()), ...subgroupMachines()]) {
   if (machine.limits.onlyFor !== undefined) continue;
 
   describe(`random programs on ${machine.title}`, function () {

@@ -11,6 +11,9 @@ import type { Func } from "../../ir/module.ts";
 import type { OpRecord, Sample } from "../../ir/op.ts";
 import { opTable, textName } from "../../ir/ops/table.ts";
 import { type DType, dtypes, printType, tensorType } from "../../ir/type.ts";
+import { exchanges } from "../../passes/choose-tiers.ts";
+import type { Limits } from "../../passes/limits.ts";
+import { kernelPipeline, runPasses, tensorPipeline } from "../../passes/pipeline.ts";
 import { functionOf, inputsOf, present, type Sizes, sizesOfSample, ulpsBetween, withSizes } from "../run-sample.ts";
 import type { RunCompiled } from "./run-compiled.ts";
 
@@ -84,6 +87,11 @@ function takenCases(name: string, op: string, sample: Sample): readonly SampleCa
 export function hasOnly({ func: { body } }: SampleCase, allowed: readonly DType[]): boolean {
   const values = [...body.parameters, ...body.ops.flatMap(({ results }) => results)];
   return values.every(({ type }) => type.dtype !== "index" && allowed.includes(type.dtype));
+}
+
+/** Whether kernels of a case exchange registers between threads on a tier. */
+export function exchangesOn(limits: Limits): (entry: SampleCase) => boolean {
+  return ({ func }) => exchanges(runPasses({ functions: [func] }, [...tensorPipeline, ...kernelPipeline], { limits }));
 }
 
 export async function checkCase({ func, sample, sizes }: SampleCase, run: RunCompiled, tolerance: Tolerance): Promise<void> {

@@ -30,6 +30,33 @@ describe("the tiers of a module", () => {
 
   it("are what was asked for when that is one alone", () => assert.deepEqual(tiersOf(doubling("f32"), ["wgsl-f16"]), ["wgsl-f16"]));
 
+  describe("with subgroups", () => {
+    const all = ["wgsl-f16-subgroups", "wgsl-f16", "wgsl-subgroups", "wgsl-base"];
+    const sums = (dtype: string): string => `func @sums(%x: ${dtype}[N,M]) {\n  %0: ${dtype}[N] = reduce_sum %x {"axes":[1]}\n  return %0\n}\n`;
+
+    it("are there where a kernel of any function exchanges registers", () => {
+      assert.deepEqual(tiersOf(sums("f32"), all), ["wgsl-subgroups", "wgsl-base"]);
+      assert.deepEqual(tiersOf(doubling("i32") + sums("f32"), [...all, "cuda"]), ["wgsl-subgroups", "wgsl-base", "cuda"]);
+      assert.deepEqual(tiersOf(sums("f16"), all), ["wgsl-f16-subgroups", "wgsl-f16"]);
+      assert.deepEqual(tiersOf(doubling("f16") + sums("f32"), all), ["wgsl-f16-subgroups", "wgsl-f16"]);
+    });
+
+    it("are left out where none does", () => {
+      assert.deepEqual(tiersOf(doubling("f32"), all), ["wgsl-base"]);
+      assert.deepEqual(tiersOf(doubling("f16"), all), ["wgsl-f16"]);
+    });
+
+    it("are what was asked for when that is one alone", () => {
+      for (const tier of all) assert.deepEqual(tiersOf(doubling("f32"), [tier]), [tier]);
+      assert.deepEqual(tiersOf(doubling("f32"), ["wgsl-subgroups", "wgsl-f16"]), ["wgsl-subgroups"]);
+    });
+
+    it("are not what an error is about", () => {
+      assert.throws(() => tiersOf(sums("bf16"), all), /and the tier wgsl-base has no bf16/);
+      assert.throws(() => tiersOf(sums("bf16") + doubling("f16"), all), /and the tier wgsl-f16 has no bf16/);
+    });
+  });
+
   for (const dtype of ["f64", "i64", "bf16"]) {
     it(`of a target that has no ${dtype} are an error, whatever other targets have`, () => {
       assert.throws(() => tiersOf(doubling("f32") + doubling(dtype), ["cuda", ...wgsl]), (error) => {

@@ -58,6 +58,16 @@ export function compilerIdentity(): Promise<string | undefined> {
   return identity;
 }
 
+/** Has the runtime compile for the stand-in by its NVRTC until the function that it returns is called. */
+export async function useStandInNvrtc(): Promise<() => void> {
+  const before = process.env["TSDLC_NVRTC"];
+  process.env["TSDLC_NVRTC"] = (await buildStandIn()).libnvrtc;
+  return () => {
+    if (before === undefined) delete process.env["TSDLC_NVRTC"];
+    else process.env["TSDLC_NVRTC"] = before;
+  };
+}
+
 /** Not the driver's own: NVIDIA's NVRTC looks whether a library of that name is loaded, and ends the process on what it misses. */
 const driverName = "libcuda-stand-in.so";
 

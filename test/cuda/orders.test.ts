@@ -121,6 +121,20 @@ describe("cuda: emitted kernels in any order", function () {
       assert.ok(outcomes.some(({ status }) => status === "rejected"));
     });
 
+    it("with an exchange between other threads", async () => {
+      const { source, cases } = emit(blocks);
+      assert.match(source, /__shfl_xor_sync\(0xffffffffu, \w+, 4\)/);
+      const broken = source.replaceAll(/(__shfl_xor_sync\(0xffffffffu, \w+,) 4\)/g, "$1 2)");
+      await assert.rejects(check(broken, cases, settings.forward, false), /element \d+ of result/);
+    });
+
+    it("with an exchange that some threads of a warp never reach", async () => {
+      const { source, cases } = emit(blocks);
+      const broken = source.replaceAll(/(\w+ = __shfl_xor_sync\([^;]*;)/g, "if (threadIdx.x != 3) { $1 }");
+      assert.notEqual(broken, source);
+      await assert.rejects(check(broken, cases, settings.forward, false), /__shfl_xor_sync/);
+    });
+
     it("with a store one element further", async () => {
       const { source, cases } = sums();
       assert.match(source, /out0\[/);

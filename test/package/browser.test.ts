@@ -20,6 +20,7 @@ const table = Array.from({ length: 100 }, (_, i) => i * i);
 
 const model = `import { constant, model, type Tensor } from "tsdlc";
 export const shifted = model((x: Tensor<["N", 1]>) => x.mul(2).add(constant([${table.join(", ")}])).sum(-1));
+export const largest = model((x: Tensor<["N", 64]>) => x.max(-1));
 `;
 
 const expected = [0, 1, 2].map((x) => table.reduce((sum, value) => sum + 2 * x + value, 0)).join();
@@ -94,6 +95,8 @@ describe("a package in a browser", function () {
     writeFileSync(inFolder("plain/index.html"), html(`<script type="importmap">${JSON.stringify(map)}</script>`));
     const served = await serveFiles({ app: inFolder("plain"), "my-net": inFolder("my-net"), runtime: join(root, "runtime/dist") });
     const asked = await visit(served, "app/index.html");
+    // Of SwiftShader's subgroups, of 4 threads, kernels make no use.
+    assert.ok(readdirSync(inFolder("my-net/kernels")).includes("wgsl-subgroups.wgsl"));
     assert.deepEqual(asked.filter((path) => path.startsWith("/my-net/")).sort(), [
       "/my-net/constants.bin", "/my-net/index.js", "/my-net/kernels/wgsl-base.json", "/my-net/kernels/wgsl-base.wgsl", "/my-net/program.json",
     ]);
@@ -112,7 +115,7 @@ describe("a package in a browser", function () {
     await build({ configFile: false, root: inFolder("installed"), base: "./", logLevel: "error" });
     const kinds = readdirSync(inFolder("installed/dist/assets")).map((name) => name.replace(/-[\w-]{8}\./, ".")).sort();
     // The others have less than 4 KiB, and Vite writes those into the code.
-    assert.deepEqual(kinds, ["index.js"]);
+    assert.deepEqual(kinds, ["index.js", "wgsl-base.wgsl", "wgsl-subgroups.wgsl"]);
     await visit(await serveFiles({ deep: inFolder("installed/dist") }), "deep/index.html");
   });
 });

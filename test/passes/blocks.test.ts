@@ -11,11 +11,11 @@ import { opTable, textName } from "../../ir/ops/table.ts";
 import { parse } from "../../ir/parse.ts";
 import { findLimits } from "../../passes/limits.ts";
 import { findMissingDTypes } from "../../passes/missing-dtypes.ts";
-import { kernelPipeline, runPasses, tensorPipeline } from "../../passes/pipeline.ts";
+import { kernelPipeline, runPasses, tensorPipeline, tierPipeline } from "../../passes/pipeline.ts";
 import { blockPrograms as programs, contraction, inputsFor, reduction } from "./block-programs.ts";
 import { functionOf, inputsOf, type Sizes, sizesOfSample, ulpsBetween, withSizes } from "../run-sample.ts";
 
-const tiers = ["wgsl-base", "cuda"];
+const tiers = ["wgsl-base", "wgsl-subgroups", "cuda"];
 
 function schedule(module: Module, tier: string): Module {
   return runPasses(module, [...tensorPipeline, ...kernelPipeline], { limits: findLimits(tier) });
@@ -78,6 +78,66 @@ describe("schedules of blocks", function () {
     assert.equal(kernels(contraction("f32[9,100]", "f32[100,10]", "[9,10]", 1, 0)), 1);
   });
 
+  it("has one barrier for each fold of rows whose lanes exchange registers, and none where a row has no more of them", () => {
+    const barriers = (text: string, tier: string): number => countBarriers(schedule(parse(text), tier));
+    // Rows of 1024 by 256 lanes: eight halvings and the load of what they leave, twice; else what is stored by each group.
+    const softmax = (programs["softmax over long rows"]?.text ?? "").replaceAll("5", "1024").replaceAll("300", "1024");
+    assert.deepEqual(["wgsl-base", "wgsl-subgroups", "cuda"].map((tier) => barriers(softmax, tier)), [18, 2, 2]);
+    // Rows of 100 by 32 lanes, and of 30 by 8.
+    assert.deepEqual(["wgsl-base", "wgsl-subgroups", "cuda"].map((tier) => barriers(reduction("reduce_sum", "[64,100]", [1], "[64]"), tier)), [6, 1, 0]);
+    assert.deepEqual(["wgsl-base", "wgsl-subgroups", "cuda"].map((tier) => barriers(reduction("reduce_sum", "[64,30]", [1], "[64]"), tier)), [4, 0, 0]);
+    // Lanes that are no neighbours.
+    assert.deepEqual(["wgsl-base", "wgsl-subgroups", "cuda"].map((tier) => barriers(programs["sums of columns"]?.text ?? "", tier)), [4, 4, 4]);
+  });
+
+  it("folds by a monoid that needs something of its row", () => {
+    const module = parse(`
+func @f(%x: f32[7,100], %least: f32[7]) {
+  %0: f32[7] = launch %x, %least {"callee":"k"}
+  return %0
+}
+func @k(%in0: global f32[7,100], %in1: global f32[7], %out0: global f32[7]) {
+  parallel {"extents":[7]} {
+    body(%i: index) {
+      %least: f32 = load %in1, %i
+      %lowest: f32 = constant {"dtype":"f32","value":-Infinity}
+      %total: f32 = reduce %lowest {"extents":[100]} {
+        element(%j: index) {
+          %e: f32 = load %in0, %i, %j
+          yield %e
+        }
+        combine(%l: f32, %r: f32) {
+          %m: f32 = max %l, %r
+          %n: f32 = max %m, %least
+          yield %n
+        }
+      }
+      store %out0, %total, %i
+    }
+  }
+}`);
+    const inputs = [hostArray("f32", [7, 100], Array.from({ length: 700 }, (_, i) => Math.sin(i) + (i >= 300 ? 1 : -1))), hostArray("f32", [7], [0, 1, 2, 3, -9, -9, -9])];
+    for (const tier of tiers) {
+      const scheduled = runPasses(module, tierPipeline, { limits: findLimits(tier) });
+      assert.equal(countOps(scheduled, "shuffle_xor") > 0, tier !== "wgsl-base");
+      assertClose(run(scheduled, inputs, {}), run(module, inputs, {}), 0);
+    }
+  });
+
+  it("notices an exchange with the wrong partner", () => {
+    const module = parse(reduction("reduce_sum", "[4,300]", [1], "[4]"));
+    const inputs = inputsFor(module, {});
+    const wanted = run(module, inputs, {});
+    for (const tier of ["wgsl-subgroups", "cuda"]) {
+      const scheduled = schedule(module, tier);
+      const count = countOps(scheduled, "shuffle_xor");
+      assert.ok(count >= 6, `${count} exchanges`);
+      for (let which = 0; which < count; which++) {
+        assert.throws(() => assertClose(run(withOtherMask(scheduled, which), inputs, {}), wanted, 64), /element \d+ is/, `exchange ${which} of ${tier}`);
+      }
+    }
+  });
+
   for (const what of ["a contraction of several tiles and steps", "softmax over long rows", "softmax over short rows"]) {
     it(`needs each barrier of ${what}`, () => {
       const module = parse(programs[what]?.text ?? "");
@@ -108,20 +168,29 @@ function assertClose(actual: readonly HostArray[], expected: readonly HostArray[
 }
 
 function countBarriers(module: Module): number {
+  return countOps(module, "barrier");
+}
+
+function countOps({ functions }: Module, wanted: string): number {
   let count = 0;
-  withBarriers(module, () => (count++, true));
+  for (const { body } of functions) visitOps(body, ({ name }) => void (name === wanted && count++));
   return count;
 }
 
 function withoutBarrier(module: Module, which: number): Module {
-  let position = 0;
-  return withBarriers(module, () => position++ !== which);
+  return changed(module, "barrier", which, () => []);
 }
 
-/** The module with those barriers that are to be kept. */
-function withBarriers(module: Module, keep: () => boolean): Module {
+/** Where the mask was 1 it is 2, and else 1. */
+function withOtherMask(module: Module, which: number): Module {
+  return changed(module, "shuffle_xor", which, (op) => [{ ...op, attrs: { mask: op.attrs["mask"] === 1 ? 2 : 1 } }]);
+}
+
+/** The module with other ops in place of one, which is counted among those of its name. */
+function changed(module: Module, name: string, which: number, change: (op: Op) => readonly Op[]): Module {
+  let position = 0;
   const opsOf = (ops: readonly Op[]): readonly Op[] =>
-    ops.flatMap((op) => (op.name === "barrier" && !keep() ? [] : [{ ...op, regions: op.regions.map(regionOf) }]));
+    ops.flatMap((op) => (op.name === name && position++ === which ? change(op) : [{ ...op, regions: op.regions.map(regionOf) }]));
   const regionOf = (region: Region): Region => ({ ...region, ops: opsOf(region.ops) });
   return { functions: module.functions.map((func): Func => ({ ...func, body: regionOf(func.body) })) };
 }

@@ -100,6 +100,59 @@ describe("runtime: opening devices", () => {
     await assert.rejects(loadPackage(await packageOf("none", refuse), { device: webgpu }), /cannot run on this machine: wgsl-none needs .*something-else/);
   });
 
+  describe("kernels with subgroups", () => {
+    const withSubgroups: Tier = { ...wgsl, name: "wgsl-subgroups", code: "kernels/subgroups.wgsl", requires: ["subgroups"] };
+    const packageOfTwo = async (name: string, isTaken: boolean): Promise<string> => {
+      const path = await packageOf(name, withSubgroups, wgsl);
+      const [taken, other] = isTaken ? ["subgroups", "base"] : ["base", "subgroups"];
+      await writeFile(join(path, `kernels/${taken}.wgsl`), wgslText);
+      await writeFile(join(path, `kernels/${other}.wgsl`), "this is not looked at");
+      return path;
+    };
+    /**
+     * The software driver's subgroups have a thread for each lane of its vectors: of 256 bits, or of as many as it is told.
+     * Its cache of kernels does not tell the widths apart.
+     */
+    const narrow = { LP_NATIVE_VECTOR_WIDTH: "128", MESA_SHADER_CACHE_DISABLE: "true", TSDLC_DEVICE: "webgpu" };
+    const seen = `
+      import { device } from "./runtime/device.ts";
+      const { features, facts } = await device();
+      console.log(features.has("subgroups"), facts.find(([what]) => what === "subgroups")[1]);
+    `;
+
+    it("are taken where 8 neighbouring threads share one", async function () {
+      if (!webgpu.features.has("subgroups")) return this.skip();
+      assert.equal(said(run(runPackage(await packageOfTwo("wide", true)), { TSDLC_DEVICE: "webgpu" })), "4,6 webgpu true");
+      assert.equal(said(run(seen, { TSDLC_DEVICE: "webgpu" })), "true used");
+    });
+
+    it("are not taken where fewer do", async function () {
+      if (hasGpu) return this.skip();
+      assert.equal(said(run(runPackage(await packageOfTwo("narrow", false)), narrow)), "4,6 webgpu true");
+      assert.equal(said(run(seen, narrow)), "false not used: of 4 threads, and kernels want 8");
+    });
+
+    it("are tried, whatever the adapter says of them", async function () {
+      if (hasGpu) return this.skip();
+      const trial = `
+        import { nodeHost } from "./runtime/webgpu-node.ts";
+        import { subgroupObstacle } from "./runtime/webgpu-subgroups.ts";
+        const adapter = await (await nodeHost()).gpu.requestAdapter();
+        const device = await adapter.requestDevice({ requiredFeatures: ["subgroups"] });
+        device.onuncapturederror = ({ error }) => console.log("uncaptured", error.message);
+        const obstacles = [await subgroupObstacle(device, { subgroupMinSize: 8 }), await subgroupObstacle(device, {})];
+        device.destroy();
+        obstacles.push(await subgroupObstacle(device, { subgroupMinSize: 8 }));
+        const plain = await (await (await nodeHost()).gpu.requestAdapter()).requestDevice();
+        obstacles.push(await subgroupObstacle(plain, { subgroupMinSize: 8 }));
+        console.log(obstacles.join("\\n"));
+      `;
+      assert.match(said(run(trial, narrow)), /^neighbouring threads are not in the same one\nof unknown many threads, and kernels want 8\nthe kernel that tries them fails: .*\nthe adapter has none$/);
+      // Nothing stands before the second.
+      assert.match(said(run(trial)), /^of unknown many threads/);
+    });
+  });
+
   it("loads a package by http, here and where there is no Node", async () => {
     const path = await packageOf("served", cpu, wgsl);
     const server = createServer((request, response) => {

@@ -45,7 +45,7 @@ function scheduleSpace(func: Func, limits: Limits): Func {
     if (whole === undefined) return undefined;
     const space = withoutUnitAxes(b, whole.extents, whole.body);
     const layout = layoutRows(space, limits);
-    if (layout !== undefined && isStaged(space, layout, limits)) scheduleRows(b, space, layout);
+    if (layout !== undefined && isStaged(space, layout, limits)) scheduleRows(b, space, layout, limits);
     else scheduleMap(b, space, limits);
     return [];
   });

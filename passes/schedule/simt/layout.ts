@@ -9,7 +9,7 @@ import { type Dim, mulDims } from "../../../ir/dim.ts";
 import type { Op, Region } from "../../../ir/module.ts";
 import type { Limits } from "../../limits.ts";
 import type { Space } from "../contract.ts";
-import { prefersOuterLanes } from "../distribute.ts";
+import { isConsecutiveOutside, prefersOuterLanes } from "../distribute.ts";
 import { powerOfTwo } from "./block.ts";
 
 export interface RowLayout {
@@ -39,7 +39,9 @@ export function layoutRows({ extents, body }: Space, limits: Limits): RowLayout 
   const inner = longestRow(body);
   const lastAxis = body.parameters.at(-1);
   const lastExtent = extents.at(-1);
-  const isAcross = lastAxis !== undefined && lastExtent !== undefined && prefersOuterLanes(body, lastAxis, lastExtent);
+  // Lanes that exchange registers cost no barrier, so a row need not be long for them to be neighbours.
+  const isAcross = lastAxis !== undefined && lastExtent !== undefined
+    && (limits.subgroup > 1 ? isConsecutiveOutside(body, lastAxis) : prefersOuterLanes(body, lastAxis, lastExtent));
   const useful = typeof inner === "number" ? powerOfTwo(inner / elementsOfLane) : undefined;
   if (inner === undefined || useful === 1) return undefined;
   if (isAcross) {

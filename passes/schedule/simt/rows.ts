@@ -2,8 +2,8 @@
  * Rows by the lanes of a block: sums, softmax, layer norm and their kin, each in one kernel.
  *
  * A row is stages: reductions in order, then what is stored of it. In a stage the lanes of a row take its elements in
- * turns, each keeps a total of its own, and the totals are folded in shared memory, halves onto halves. What a stage
- * needs of earlier ones is computed anew from their totals: it is scalar, and cheaper than passing it on.
+ * turns, each keeps a total of its own, and the totals are folded (totals.ts). What a stage needs of earlier ones is
+ * computed anew from their totals: it is scalar, and cheaper than passing it on.
  */
 
 import type { Builder } from "../../../ir/builder.ts";
@@ -15,51 +15,47 @@ import { capturedValues, inlineRegion, type RewriteRule, withOuter } from "../..
 import { bytesOf, type DType } from "../../../ir/type.ts";
 import { hasEffect } from "../../effects.ts";
 import type { Limits } from "../../limits.ts";
+import { isMultiple } from "../choose-tile.ts";
 import type { Space } from "../contract.ts";
 import { serialLoop, when } from "../loops.ts";
 import { expandSerially } from "../serial.ts";
 import { workOf } from "../work.ts";
-import { blocks, phase, shared, whenBelow } from "./block.ts";
+import { blocks, phase, whenBelow } from "./block.ts";
 import { isAlongRow, type RowLayout } from "./layout.ts";
+import { createTotals, type Place, sharedElements, type Totals } from "./totals.ts";
 
 /** Whether a body is stages that share nothing but totals, and whose totals fit into the memory of a block. */
 export function isStaged({ body }: Space, layout: RowLayout, limits: Limits): boolean {
   const isStage = (op: Op): boolean => (isAlongRow(op) ? true : op.name === "store" || (!hasEffect(op) && op.name !== "alloc" && op.name !== "for" && op.name !== "scan"));
   const bytes = body.ops.filter((op) => op.name === "reduce").flatMap((op) => op.results)
-    .reduce((sum, { type }) => sum + bytesOf(scalarTypeOfTotal(type)) * layout.rows * layout.lanes, 0);
+    .reduce((sum, { type }) => sum + bytesOf(scalarTypeOfTotal(type)) * sharedElements(layout, limits.subgroup), 0);
   return body.ops.every(isStage) && bytes <= limits.sharedBytes;
 }
 
-export function scheduleRows(b: Builder, space: Space, layout: RowLayout): void {
+export function scheduleRows(b: Builder, space: Space, layout: RowLayout, { subgroup }: Limits): void {
   const { rows, lanes } = layout;
   const count = mulDims(1, ...space.extents);
   blocks(b, ceilDivDims(count, rows), rows * lanes, mulDims(workOf(space.body), rows), (block) => {
-    new RowStages(b, space, layout, count, block).build();
+    new RowStages(b, space, layout, subgroup, count, block).build();
   });
-}
-
-/** Where a thread is. */
-interface Place {
-  readonly thread: Value;
-  readonly lane: Value;
-  /** The outer indices of its row. */
-  readonly index: readonly Value[];
 }
 
 class RowStages {
   readonly #b: Builder;
   readonly #space: Space;
   readonly #layout: RowLayout;
+  readonly #subgroup: number;
   readonly #threads: number;
   readonly #count: Dim;
   readonly #block: Value;
-  /** The totals of each reduction that is done: for each slot, one element for each thread, those of lane 0 being the row's. */
-  readonly #totals = new Map<Op, readonly Value[]>();
+  /** Of each reduction that is done. */
+  readonly #totals = new Map<Op, Totals>();
 
-  constructor(b: Builder, space: Space, layout: RowLayout, count: Dim, block: Value) {
+  constructor(b: Builder, space: Space, layout: RowLayout, subgroup: number, count: Dim, block: Value) {
     this.#b = b;
     this.#space = space;
     this.#layout = layout;
+    this.#subgroup = subgroup;
     this.#threads = layout.rows * layout.lanes;
     this.#count = count;
     this.#block = block;
@@ -73,15 +69,17 @@ class RowStages {
     this.#store();
   }
 
-  /** A phase in which only threads that have a row do anything. */
-  #phase(body: (place: Place) => void): void {
+  /** A phase in which only threads that have a row do anything, or all. */
+  #phase(of: "rows" | "all", body: (place: Place) => void): void {
     const b = this.#b;
     const { rows, lanes, areLanesNeighbours } = this.#layout;
     phase(b, this.#threads, (thread) => {
       const row = areLanesNeighbours ? b.div(thread, lanes) : b.rem(thread, rows);
       const lane = rows === 1 ? thread : areLanesNeighbours ? b.rem(thread, lanes) : b.div(thread, rows);
       const item = rows === 1 ? this.#block : b.add(b.mul(this.#block, rows), row);
-      whenBelow(b, item, this.#count, rows, () => body({ thread, lane, index: delinearize(b, item, this.#space.extents) }));
+      const inPlace = (): void => body({ thread, lane, index: delinearize(b, item, this.#space.extents) });
+      if (of === "all") inPlace();
+      else whenBelow(b, item, this.#count, rows, inPlace);
     });
   }
 
@@ -94,53 +92,39 @@ class RowStages {
     return (value) => found.get(value) ?? value;
   }
 
-  #loadTotals({ thread, lane }: Place): RewriteRule {
-    const { rows, areLanesNeighbours } = this.#layout;
-    return (b, op) => {
+  #loadTotals(place: Place): RewriteRule {
+    return (_b, op) => {
       if (op.name !== "reduce") return undefined;
-      const buffers = this.#totals.get(op);
-      if (buffers === undefined) throw new Error("a total is used before it is there");
-      const first = areLanesNeighbours ? b.sub(thread, lane) : rows === 1 ? b.index(0) : b.rem(thread, rows);
-      return buffers.map((buffer) => b.load(buffer, [first]));
+      const totals = this.#totals.get(op);
+      if (totals === undefined) throw new Error("a total is used before it is there");
+      return totals.ofRow(place);
     };
   }
 
   #reduce(op: Op, position: number): void {
     const b = this.#b;
-    const buffers = op.results.map(({ type }) => shared(b, scalarTypeOfTotal(type), [this.#threads]));
+    const [, combine] = op.regions;
+    if (combine === undefined) throw new Error("a reduce has two regions");
     const captured = capturedValues({ parameters: [], ops: [op], yields: [] });
     b.at(op.spans, () => {
-      this.#phase((place) => {
+      const totals = createTotals(b, this.#layout, this.#subgroup, {
+        dtypes: op.results.map(({ type }) => scalarTypeOfTotal(type)),
+        hasIdleThreads: !isMultiple(this.#count, this.#layout.rows),
+        phase: (of, body) => this.#phase(of, body),
+        combine,
+        combined: (place, left, right) => inlineRegion(b, withOuter(combine, this.#replay(position, captured, place)), [...left, ...right], expandSerially),
+      });
+      this.#phase("rows", (place) => {
         const outer = this.#replay(position, captured, place);
-        const [element, combine] = op.regions.map((region) => withOuter(region, outer));
-        if (element === undefined || combine === undefined) throw new Error("a reduce has two regions");
+        const element = withOuter(at(op.regions, 0), outer);
         const extents = op.attrs["extents"] as readonly Dim[];
-        const totals = this.#alongRow(extents, place.lane, op.operands.map(outer), (index, carried) =>
-          inlineRegion(b, combine, [...carried, ...inlineRegion(b, element, index, expandSerially)], expandSerially));
-        totals.forEach((total, slot) => b.store(at(buffers, slot), total, [place.thread]));
+        const combineHere = withOuter(combine, outer);
+        totals.keep(place, this.#alongRow(extents, place.lane, op.operands.map(outer), (index, carried) =>
+          inlineRegion(b, combineHere, [...carried, ...inlineRegion(b, element, index, expandSerially)], expandSerially)));
       });
-      this.#fold(op, position, buffers, captured);
+      totals.fold();
+      this.#totals.set(op, totals);
     });
-    this.#totals.set(op, buffers);
-  }
-
-  /** Halves onto halves: lane i takes that of lane i + distance. */
-  #fold(op: Op, position: number, buffers: readonly Value[], captured: readonly Value[]): void {
-    const b = this.#b;
-    const { rows, lanes, areLanesNeighbours } = this.#layout;
-    for (let distance = lanes / 2; distance >= 1; distance /= 2) {
-      this.#phase((place) => {
-        when(b, b.lt(place.lane, b.index(distance)), () => {
-          const [, combine] = op.regions;
-          if (combine === undefined) throw new Error("a reduce has two regions");
-          const region = withOuter(combine, this.#replay(position, captured, place));
-          const other = b.add(place.thread, areLanesNeighbours ? distance : distance * rows);
-          const load = (index: Value): readonly Value[] => buffers.map((buffer) => b.load(buffer, [index]));
-          inlineRegion(b, region, [...load(place.thread), ...load(other)], expandSerially)
-            .forEach((total, slot) => b.store(at(buffers, slot), total, [place.thread]));
-        });
-      });
-    }
   }
 
   /** The last stage: what is stored once for a row by its first lane, and what is stored along it by all of them. */
@@ -151,7 +135,7 @@ class RowStages {
     const alongRow = ops.filter((op) => op.name === "parallel");
     if (stores.length === 0 && alongRow.length === 0) return;
     const wanted = capturedValues({ parameters: [], ops: [...stores, ...alongRow], yields: [] });
-    this.#phase((place) => {
+    this.#phase("rows", (place) => {
       const outer = this.#replay(ops.length, wanted, place);
       if (stores.length > 0) when(b, b.eq(place.lane, b.index(0)), () => stores.forEach((op) => b.copy(op, op.operands.map(outer))));
       for (const op of alongRow) {
