@@ -1,6 +1,6 @@
 /** One computation on tensors, now: where it runs, and the handles of what it gives. */
 
-import { type Device, DeviceError, type PreparedPlan } from "tsdlc-runtime";
+import { type Device, DeviceError, type PreparedPlan, tensorBrand } from "tsdlc-runtime";
 import { bufferOn, deviceInUse, present, typeOf } from "tsdlc-runtime/library";
 import { at } from "../../ir/expect.ts";
 import { Tensor } from "../tensor.ts";
@@ -56,7 +56,10 @@ export function withDevice<T>(device: Device, body: () => T): T {
 export function deviceOf(inputs: readonly AnyTensor[], name: string): Device {
   let found: Device | undefined;
   inputs.forEach((input, i) => {
-    const state = present(input, `operand ${i + 1} of ${name}, ${typeOf(input)},`);
+    const own = input[tensorBrand];
+    if (own.kind === "host") return;
+    // Names the operand where it is gone; a good one has no need of the words.
+    const state = own.kind === "device" ? own : present(input, `operand ${i + 1} of ${name}, ${typeOf(input)},`);
     if (state.kind === "host") return;
     if (found !== undefined && state.device !== found) {
       throw new DeviceError(`${name}: operand ${i + 1}, ${typeOf(input)}, is on ${state.device.name} and an operand before it on ${found.name}: bring both to one device`);
