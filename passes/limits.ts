@@ -23,6 +23,13 @@ export interface Limits {
   readonly atomics: readonly DType[];
   /** Whether warps multiply small matrices (ir/ops/matrix.ts). */
   readonly hasMatrixUnits: boolean;
+  /** Bytes that one thread loads or stores at once at the most, of neighbouring elements; 0 where vectors are for lanes. */
+  readonly wideBytes: number;
+  /**
+   * Whether memory that is loaded or stored several elements at a time may be stored to an element at a time as well.
+   * Where it may not, memory is declared as vectors of four elements, and a store to one may write all of its vector.
+   */
+  readonly mixesWidths: boolean;
   /** Bytes of scratch memory that one grid item may have for one value. */
   readonly scratchBytes: number;
   /** Buffers that one kernel may use. */
@@ -37,7 +44,7 @@ export interface Limits {
   readonly flags: readonly string[];
 }
 
-const cpu = { target: "cpu", threads: 0, sharedBytes: 0, atomics: [], hasMatrixUnits: false, scratchBytes: 32 * 1024, buffers: 64, dtypes } as const;
+const cpu = { target: "cpu", threads: 0, sharedBytes: 0, atomics: [], hasMatrixUnits: false, wideBytes: 0, mixesWidths: true, scratchBytes: 32 * 1024, buffers: 64, dtypes } as const;
 
 /**
  * Integers wrap; a product and a sum are never joined behind our back (-ffp-contract=off), so that fused multiply-add
@@ -84,6 +91,8 @@ export const wgslBase: Limits = {
   // Of words: i8 and u8 are held in them, f16 is not.
   atomics: ["f32", "i32", "u32", "i8", "u8"],
   hasMatrixUnits: false,
+  wideBytes: 16,
+  mixesWidths: false,
   scratchBytes: 0,
   buffers: 8,
   // i8 and u8 are held in words, and wrapped after each op (codegen/wgsl-elementwise.ts).
@@ -114,6 +123,8 @@ export const cuda: Limits = {
   sharedBytes: 48 * 1024,
   atomics: dtypes,
   hasMatrixUnits: true,
+  wideBytes: 16,
+  mixesWidths: true,
   scratchBytes: 0,
   buffers: 64,
   dtypes,

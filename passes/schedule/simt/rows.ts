@@ -2,7 +2,7 @@
  * Rows by the lanes of a block: sums, softmax, layer norm and their kin, each in one kernel.
  *
  * A row is stages: reductions in order, then what is stored of it. In a stage the lanes of a row take its elements in
- * turns, each keeps a total of its own, and the totals are folded in shared memory, halves onto halves. What a stage
+ * turns, four neighbours at a time where those are one access (widen-accesses), each keeps a total of its own, and the totals are folded in shared memory, halves onto halves. What a stage
  * needs of earlier ones is computed anew from their totals: it is scalar, and cheaper than passing it on.
  */
 
@@ -16,11 +16,13 @@ import { bytesOf, type DType } from "../../../ir/type.ts";
 import { hasEffect } from "../../effects.ts";
 import type { Limits } from "../../limits.ts";
 import type { Space } from "../contract.ts";
-import { serialLoop, when } from "../loops.ts";
+import { isMultiple } from "../choose-tile.ts";
+import { range, serialLoop, when } from "../loops.ts";
 import { expandSerially } from "../serial.ts";
 import { workOf } from "../work.ts";
 import { blocks, phase, shared, whenBelow } from "./block.ts";
 import { isAlongRow, type RowLayout } from "./layout.ts";
+import { neighbours, prefersNeighbours } from "./map.ts";
 
 /** Whether a body is stages that share nothing but totals, and whose totals fit into the memory of a block. */
 export function isStaged({ body }: Space, layout: RowLayout, limits: Limits): boolean {
@@ -115,7 +117,7 @@ class RowStages {
         const [element, combine] = op.regions.map((region) => withOuter(region, outer));
         if (element === undefined || combine === undefined) throw new Error("a reduce has two regions");
         const extents = op.attrs["extents"] as readonly Dim[];
-        const totals = this.#alongRow(extents, place.lane, op.operands.map(outer), (index, carried) =>
+        const totals = this.#alongRow(element, extents, place.lane, op.operands.map(outer), (index, carried) =>
           inlineRegion(b, combine, [...carried, ...inlineRegion(b, element, index, expandSerially)], expandSerially));
         totals.forEach((total, slot) => b.store(at(buffers, slot), total, [place.thread]));
       });
@@ -156,16 +158,32 @@ class RowStages {
       if (stores.length > 0) when(b, b.eq(place.lane, b.index(0)), () => stores.forEach((op) => b.copy(op, op.operands.map(outer))));
       for (const op of alongRow) {
         const body: Region = withOuter(at(op.regions, 0), outer);
-        this.#alongRow(op.attrs["extents"] as readonly Dim[], place.lane, [], (index) => (inlineRegion(b, body, index, expandSerially), []));
+        this.#alongRow(body, op.attrs["extents"] as readonly Dim[], place.lane, [], (index) => (inlineRegion(b, body, index, expandSerially), []));
       }
     });
   }
 
-  /** A loop over the elements of a row that this lane has. */
-  #alongRow(extents: readonly Dim[], lane: Value, carries: readonly Value[], body: (index: readonly Value[], carried: readonly Value[]) => readonly Value[]): readonly Value[] {
+  /**
+   * The elements of a row that this lane has: one at a time, the lanes side by side; or four where the row is whole fours
+   * and `accesses`, a region over its indices, touches memory that is consecutive along it.
+   */
+  #alongRow(accesses: Region, extents: readonly Dim[], lane: Value, carries: readonly Value[], body: (index: readonly Value[], carried: readonly Value[]) => readonly Value[]): readonly Value[] {
     const b = this.#b;
+    const { lanes } = this.#layout;
     const elements = mulDims(1, ...extents);
-    return serialLoop(b, lane, b.index(elements), this.#layout.lanes, carries, (element, carried) => body(delinearize(b, element, extents), carried));
+    const last = extents.at(-1);
+    if (typeof last !== "number" || !isMultiple(last, neighbours) || !prefersNeighbours(accesses)) {
+      return serialLoop(b, lane, b.index(elements), lanes, carries, (element, carried) => body(delinearize(b, element, extents), carried));
+    }
+    const shape = [...extents.slice(0, -1), last / neighbours];
+    const four = (position: Value, carried: readonly Value[]): readonly Value[] => {
+      const index = delinearize(b, position, shape);
+      const first = b.mul(at(index, -1), neighbours);
+      return range(neighbours).reduce((before, offset) => body([...index.slice(0, -1), b.add(first, offset)], before), carried);
+    };
+    const fours = mulDims(1, ...shape);
+    // As many lanes as fours: each has one.
+    return fours === lanes ? four(lane, carries) : serialLoop(b, lane, b.index(fours), lanes, carries, four);
   }
 }
 
