@@ -109,6 +109,24 @@ describe("WGSL", function () {
     assert.deepEqual(await faults(device, source, programs.flatMap(({ kernels }) => kernels.map(({ entry }) => entry))), []);
   });
 
+  it("loads and stores vectors where a thread has four neighbours", () => {
+    const { source } = compile(parse(`
+func @f(%x: f32[4194304], %y: bool[4194304], %z: i8[4194304]) {
+  %0: f32[4194304] = add %x, %x
+  %1: f32[4194304] = select %y, %0, %x
+  %2: bool[4194304] = lt %x, %1
+  %3: i8[4194304] = add %z, %z
+  return %1, %2, %3
+}
+`));
+    assert.match(source, /f_0_in\d: array<vec4<f32>>;/);
+    assert.match(source, /f_0_in\d: array<vec4<u32>>;/);
+    assert.match(source, /f_0_out2: array<vec4<i32>>;/);
+    assert.match(source, /let v\d+ = \(\*in\d\)\[\(v\d+\) >> 2u\] != vec4<u32>\(0u\);/);
+    assert.match(source, /\(\*out1\)\[\(v\d+\) >> 2u\] = select\(vec4<u32>\(0u\), vec4<u32>\(1u\), v\d+\);/);
+    assert.doesNotMatch(source, /array<(f32|u32|i32)>;/);
+  });
+
   it("names no counter as a type", async () => {
     // The counter of what follows a sum has a higher number for each op before it.
     const functions = Array.from({ length: 30 }, (_, ops) => buildFunction(`f${ops}`, [{ name: "x", type: tensorType("f32", [namedDim("N"), 10]) }], (b, [x]) => {
