@@ -32,7 +32,7 @@ function vectorName({ dtype, lanes }: ScalarType): string {
   return `${vectorNames[dtype]}${lanes}`;
 }
 
-/** Memory of a vector's elements: aligned to all of it, as the hardware wants and the IR promises. */
+/** Memory of a vector's elements: aligned to all of it, as the hardware wants and widen-accesses makes sure of. */
 function elementsAt(buffer: string, offset: string, type: ScalarType, qualifier: string): string {
   return `*(${qualifier}${vectorName(type)} *)(${buffer} + ${offset})`;
 }

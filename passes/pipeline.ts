@@ -68,11 +68,9 @@ export const orderings: readonly Ordering[] = [
   { before: "place-barriers", after: "merge-launches", because: "kernels without barriers are those that may be merged" },
   { before: "dce", after: "place-barriers", because: "what nobody loads is not worth waiting for" },
   { before: "hoist", after: "place-barriers", because: "a load that leaves a phase must leave it before barriers say what came first" },
-  { before: "hoist", after: "widen-accesses", because: "loads of one element that leave a loop leave it for good, and no longer stand between others" },
+  { before: "hoist", after: "widen-accesses", because: "a load that leaves a loop is of one element, and no longer stands between others" },
   { before: "cse", after: "widen-accesses", because: "accesses are neighbours where their indices are sums of the same values" },
-  { before: "widen-accesses", after: "dce", because: "the indices of what is no access of its own any more have no uses" },
-  { before: "widen-accesses", after: "place-barriers", because: "an access must not move past a barrier" },
-  { before: "widen-accesses", after: "merge-launches", because: "whether memory is an array of vectors is a choice for each kernel, and parts of a merged one store to memory of their own" },
+  { before: "widen-accesses", after: "dce", because: "the index of an access that became part of another has no use left" },
   { before: "cse", after: "dce", because: "cse and simplify leave what they replaced without uses, and dce takes it away" },
 ];
 

@@ -14,27 +14,24 @@
  */
 
 import type { Builder } from "../../../ir/builder.ts";
-import { ceilDivDims, type Dim, divisorOfDim, floorDivDims, mulDims } from "../../../ir/dim.ts";
+import { ceilDivDims, divisorOfDim, floorDivDims, mulDims } from "../../../ir/dim.ts";
 import { at } from "../../../ir/expect.ts";
-import type { Op, Region, Value } from "../../../ir/module.ts";
+import type { Region, Value } from "../../../ir/module.ts";
 import { delinearize } from "../../../ir/ops/indexing.ts";
-import { inlineRegion, type RewriteRule } from "../../../ir/rewrite.ts";
+import { inlineRegion } from "../../../ir/rewrite.ts";
 import type { Limits } from "../../limits.ts";
 import type { Space } from "../contract.ts";
-import { localityAlong } from "../locality.ts";
 import { range, serialLoop } from "../loops.ts";
 import { expandSerially } from "../serial.ts";
 import { workOf } from "../work.ts";
 import { blocks, phase, whenBelow } from "./block.ts";
-
-/** Neighbouring points of a thread: 16 bytes of f32, the most that one access moves. */
-export const neighbours = 4;
+import { loadingOnce, neighbours, prefersNeighbours } from "./neighbours.ts";
 
 /**
- * Points from which on a thread has four. As many bytes are on their way to half as many multiprocessors with four to a
- * thread as to all of them with one; with fewer than 64 blocks, about half of the multiprocessors of the largest devices,
- * too many would have nothing to do. Named sizes are taken to be enough: where they are not, starting the kernel takes
- * longer than all its threads do.
+ * Points from which on a thread has four. Four times as many bytes are then on their way for each thread, so that half of
+ * a device's multiprocessors keep its memory as busy as all of them would; the largest devices have some 130, and there
+ * are 64 blocks. With fewer, too many would have nothing to do. Named sizes are taken to be enough: where they are not,
+ * starting the kernel takes longer than all its threads do.
  */
 const fewestInFours = 2 ** 16;
 
@@ -55,12 +52,6 @@ export function scheduleMap(b: Builder, space: Space, limits: Limits): void {
   }
   const isFlat = body.ops.every((op) => op.regions.length === 0);
   byPoints(b, space, limits, isFlat && typeof points === "number" && points >= manyPoints ? pointsOfThread : 1);
-}
-
-/** Whether more accesses are consecutive along the last index of a body than jump, and nothing stands between them. */
-export function prefersNeighbours(body: Region): boolean {
-  const axis = body.parameters.at(-1);
-  return axis !== undefined && body.ops.every((op) => op.regions.length === 0) && localityAlong(body, axis) > 0;
 }
 
 function byPoints(b: Builder, { extents, body }: Space, { threads }: Limits, each: number): void {
@@ -108,29 +99,8 @@ function byFoursAndRest(b: Builder, { extents, body }: Space, { threads }: Limit
   });
 }
 
-/** The body at four neighbouring points. A load that they have in common is done once: cse does not look at memory. */
+/** The body at four neighbouring points. */
 function inlineFour(b: Builder, body: Region, outer: readonly Value[], first: Value): void {
-  const common = loadsInCommon(body);
-  const done = new Map<Op, readonly Value[]>();
-  const once: RewriteRule = (_b, op, operands) => {
-    if (!common.has(op)) return undefined;
-    const results = done.get(op) ?? b.copy(op, operands);
-    done.set(op, results);
-    return results;
-  };
+  const once = loadingOnce(body);
   for (const offset of range(neighbours)) inlineRegion(b, body, [...outer, offset === 0 ? first : b.add(first, offset)], once);
-}
-
-/** Loads at an index without the last one in it, from memory that the body does not store to. */
-function loadsInCommon({ parameters, ops }: Region): ReadonlySet<Op> {
-  const stored = new Set(ops.filter(({ name }) => name === "store" || name === "atomic_add").map(({ operands }) => operands[0]));
-  const varying = new Set(parameters.slice(-1));
-  const common = new Set<Op>();
-  for (const op of ops) {
-    if (op.operands.some((operand) => varying.has(operand))) op.results.forEach((result) => varying.add(result));
-    else if (op.name === "load" && !stored.has(op.operands[0])) common.add(op);
-    // What is computed from what is stored to may be something else the next time.
-    else if (op.name === "load") op.results.forEach((result) => varying.add(result));
-  }
-  return common;
 }

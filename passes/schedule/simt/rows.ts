@@ -22,7 +22,7 @@ import { expandSerially } from "../serial.ts";
 import { workOf } from "../work.ts";
 import { blocks, phase, shared, whenBelow } from "./block.ts";
 import { isAlongRow, type RowLayout } from "./layout.ts";
-import { neighbours, prefersNeighbours } from "./map.ts";
+import { loadingOnce, neighbours, prefersNeighbours } from "./neighbours.ts";
 
 /** Whether a body is stages that share nothing but totals, and whose totals fit into the memory of a block. */
 export function isStaged({ body }: Space, layout: RowLayout, limits: Limits): boolean {
@@ -47,6 +47,9 @@ interface Place {
   /** The outer indices of its row. */
   readonly index: readonly Value[];
 }
+
+/** What is done at an element of a row, with how to inline it. */
+type BodyAlongRow = (rule: RewriteRule, index: readonly Value[], carried: readonly Value[]) => readonly Value[];
 
 class RowStages {
   readonly #b: Builder;
@@ -117,8 +120,8 @@ class RowStages {
         const [element, combine] = op.regions.map((region) => withOuter(region, outer));
         if (element === undefined || combine === undefined) throw new Error("a reduce has two regions");
         const extents = op.attrs["extents"] as readonly Dim[];
-        const totals = this.#alongRow(element, extents, place.lane, op.operands.map(outer), (index, carried) =>
-          inlineRegion(b, combine, [...carried, ...inlineRegion(b, element, index, expandSerially)], expandSerially));
+        const totals = this.#alongRow(element, extents, place.lane, op.operands.map(outer), (rule, index, carried) =>
+          inlineRegion(b, combine, [...carried, ...inlineRegion(b, element, index, rule)], expandSerially));
         totals.forEach((total, slot) => b.store(at(buffers, slot), total, [place.thread]));
       });
       this.#fold(op, position, buffers, captured);
@@ -158,28 +161,29 @@ class RowStages {
       if (stores.length > 0) when(b, b.eq(place.lane, b.index(0)), () => stores.forEach((op) => b.copy(op, op.operands.map(outer))));
       for (const op of alongRow) {
         const body: Region = withOuter(at(op.regions, 0), outer);
-        this.#alongRow(body, op.attrs["extents"] as readonly Dim[], place.lane, [], (index) => (inlineRegion(b, body, index, expandSerially), []));
+        this.#alongRow(body, op.attrs["extents"] as readonly Dim[], place.lane, [], (rule, index) => (inlineRegion(b, body, index, rule), []));
       }
     });
   }
 
   /**
    * The elements of a row that this lane has: one at a time, the lanes side by side; or four where the row is whole fours
-   * and `accesses`, a region over its indices, touches memory that is consecutive along it.
+   * and `accesses`, the region that the body inlines, touches memory that is consecutive along it.
    */
-  #alongRow(accesses: Region, extents: readonly Dim[], lane: Value, carries: readonly Value[], body: (index: readonly Value[], carried: readonly Value[]) => readonly Value[]): readonly Value[] {
+  #alongRow(accesses: Region, extents: readonly Dim[], lane: Value, carries: readonly Value[], body: BodyAlongRow): readonly Value[] {
     const b = this.#b;
     const { lanes } = this.#layout;
     const elements = mulDims(1, ...extents);
     const last = extents.at(-1);
     if (typeof last !== "number" || !isMultiple(last, neighbours) || !prefersNeighbours(accesses)) {
-      return serialLoop(b, lane, b.index(elements), lanes, carries, (element, carried) => body(delinearize(b, element, extents), carried));
+      return serialLoop(b, lane, b.index(elements), lanes, carries, (element, carried) => body(expandSerially, delinearize(b, element, extents), carried));
     }
     const shape = [...extents.slice(0, -1), last / neighbours];
     const four = (position: Value, carried: readonly Value[]): readonly Value[] => {
       const index = delinearize(b, position, shape);
       const first = b.mul(at(index, -1), neighbours);
-      return range(neighbours).reduce((before, offset) => body([...index.slice(0, -1), b.add(first, offset)], before), carried);
+      const once = loadingOnce(accesses);
+      return range(neighbours).reduce((before, offset) => body(once, [...index.slice(0, -1), b.add(first, offset)], before), carried);
     };
     const fours = mulDims(1, ...shape);
     // As many lanes as fours: each has one.
