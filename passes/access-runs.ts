@@ -100,12 +100,13 @@ export class AccessRuns {
   }
 }
 
-/** A load or store of one element. */
+/** A load or store of one element in memory that threads have together. */
 function accessOf(op: Op): { readonly name: "load" | "store"; readonly buffer: Value; readonly index: readonly Value[] } | undefined {
   if (op.name !== "load" && op.name !== "store") return undefined;
   const [buffer, ...others] = op.operands;
   const index = op.name === "load" ? others : others.slice(1);
   const moved = op.name === "load" ? op.results[0] : others[0];
   const isScalar = (value: Value | undefined): boolean => value?.type.kind === "scalar" && value.type.lanes === 1;
-  return buffer !== undefined && isScalar(moved) && index.every(isScalar) ? { name: op.name, buffer, index } : undefined;
+  if (buffer?.type.kind !== "buffer" || (buffer.type.space !== "global" && buffer.type.space !== "shared")) return undefined;
+  return isScalar(moved) && index.every(isScalar) ? { name: op.name, buffer, index } : undefined;
 }

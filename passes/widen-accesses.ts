@@ -17,7 +17,7 @@
 import { divisorOfDim, elementCount } from "../ir/dim.ts";
 import { isKernel, type Func, type Op, type Region, Value, visitOps } from "../ir/module.ts";
 import { mapModule } from "../ir/rewrite.ts";
-import { scalarTypeOf } from "../ir/type-of.ts";
+import { bufferTypeOf, scalarTypeOf } from "../ir/type-of.ts";
 import { type BufferType, bytesOf, consecutiveAxis, scalarType } from "../ir/type.ts";
 import { IndexDivisors } from "./index-divisor.ts";
 import type { Limits } from "./limits.ts";
@@ -60,15 +60,14 @@ class Widening {
 
   #visit(region: Region): void {
     const runs = new AccessRuns(this.#divisors.linear, region.ops).all();
-    this.#groups.set(region.ops, runs.flatMap((run) => this.#groupsOf(run, region.ops)));
+    const madeAt = new Map(region.ops.flatMap(({ results }, position) => results.map((result) => [result, position] as const)));
+    this.#groups.set(region.ops, runs.flatMap((run) => this.#groupsOf(run, madeAt)));
     for (const op of region.ops) op.regions.forEach((inner) => this.#visit(inner));
   }
 
   /** Four neighbours where there are four, then two. */
-  #groupsOf(run: AccessRun, ops: readonly Op[]): readonly Group[] {
-    const { name, buffer, accesses } = run;
-    const memory = memoryOf(buffer);
-    if (memory === undefined) return [];
+  #groupsOf({ name, buffer, accesses }: AccessRun, madeAt: ReadonlyMap<Value, number>): readonly Group[] {
+    const memory = bufferTypeOf(buffer);
     const byOffset = new Map<number, Access[]>();
     for (const access of accesses) byOffset.set(access.offset, [...(byOffset.get(access.offset) ?? []), access]);
     const groups: Group[] = [];
@@ -77,7 +76,7 @@ class Widening {
       for (const offset of [...byOffset.keys()].toSorted((left, right) => left - right)) {
         const lanes = Array.from({ length: width }, (_, lane) => (taken.has(offset + lane) ? undefined : byOffset.get(offset + lane)));
         if (!lanes.every((lane) => lane !== undefined) || !this.#isAligned(lanes[0]?.[0], memory, width)) continue;
-        const group = groupAt(name, buffer, lanes, ops);
+        const group = groupAt(name, buffer, lanes, madeAt);
         if (group === undefined) continue;
         groups.push(group);
         for (let lane = 0; lane < width; lane++) taken.add(offset + lane);
@@ -122,13 +121,12 @@ class Widening {
   }
 }
 
-/** Undefined where the index of a load would be needed before it is there. */
-function groupAt(name: Group["name"], buffer: Value, lanes: readonly (readonly Access[])[], ops: readonly Op[]): Group | undefined {
+/** Undefined where the index of a load would be needed before it is there; `madeAt` is where the list makes its values. */
+function groupAt(name: Group["name"], buffer: Value, lanes: readonly (readonly Access[])[], madeAt: ReadonlyMap<Value, number>): Group | undefined {
   const positions = lanes.flat().map(({ position }) => position);
   const position = name === "load" ? Math.min(...positions) : Math.max(...positions);
-  const later = new Set(ops.slice(position).flatMap(({ results }) => results));
-  const base = lanes[0]?.[0];
-  return base === undefined || base.index.some((component) => later.has(component)) ? undefined : { name, buffer, lanes, position };
+  const isThere = (value: Value): boolean => (madeAt.get(value) ?? -1) < position;
+  return lanes[0]?.[0]?.index.every(isThere) === true ? { name, buffer, lanes, position } : undefined;
 }
 
 /** The one access, with what takes its vector apart or makes it. */
@@ -151,10 +149,6 @@ function opsOf({ name, buffer, lanes }: Group): readonly Op[] {
     // The values keep their identity, so nothing that uses them changes.
     ...lanes.flatMap((accesses, lane) => accesses.map(({ op }): Op => ({ name: "extract", operands: [vector], results: op.results, attrs: { lane }, regions: [], spans: op.spans }))),
   ];
-}
-
-function memoryOf({ type }: Value): BufferType | undefined {
-  return type.kind === "buffer" && (type.space === "global" || type.space === "shared") ? type : undefined;
 }
 
 function first<T>([item]: readonly T[]): T {

@@ -2,8 +2,9 @@
  * Rows by the lanes of a block: sums, softmax, layer norm and their kin, each in one kernel.
  *
  * A row is stages: reductions in order, then what is stored of it. In a stage the lanes of a row take its elements in
- * turns, four neighbours at a time where those are one access (widen-accesses), each keeps a total of its own, and the totals are folded in shared memory, halves onto halves. What a stage
- * needs of earlier ones is computed anew from their totals: it is scalar, and cheaper than passing it on.
+ * turns, four neighbours at a time where those are one access (widen-accesses); each lane keeps a total of its own, and
+ * the totals are folded in shared memory, halves onto halves. What a stage needs of earlier ones is computed anew from
+ * their totals: it is scalar, and cheaper than passing it on.
  */
 
 import type { Builder } from "../../../ir/builder.ts";
