@@ -113,6 +113,7 @@ export const cTarget: Target = {
   splat: (value, result, use) => `${use(splatFunction(result))}(${value})`,
   ramp: (start, result, use) => `${use(rampFunction(result))}(${start})`,
   extract: (vector, lane) => `${vector}[${lane}]`,
+  compose: (elements, result, use) => `(${cTypeName(result, use)}){${elements.map((element) => (result.dtype === "bool" ? `-${element}` : element)).join(", ")}}`,
   shuffle: (left, right, lanes, type, result, use) => `${use(shuffleFunction(lanes, type, result))}(${left}, ${right})`,
   alloc: (name, memory, elements) => `${cMemoryName(memory)} ${name}[${elements}] __attribute__((aligned(64)));`,
   loop: (kind, index, start, stop, step, body) => [

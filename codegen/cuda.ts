@@ -1,6 +1,7 @@
 /**
- * CUDA C++: a block of threads for each item of the grid. Scalars are spelled as in C; lanes are threads, so kernels
- * for it have no vectors.
+ * CUDA C++: a block of threads for each item of the grid. Scalars are spelled as in C; lanes are threads, so the only
+ * vectors are those of neighbouring elements that a thread loads or stores at once. They are CUDA's own types, and hold
+ * what memory holds.
  *
  * The text stands alone: a few typedefs take the place of headers, which would cost more time to compile than most
  * kernels. It names no hardware feature but through CUDA's own built-in functions and the wrappers of
@@ -8,7 +9,7 @@
  * element numbers: the runtime refuses buffers of more elements.
  */
 
-import { bufferType, bytesOf, type DType, isFloat, type ScalarType } from "../ir/type.ts";
+import { type BufferType, bufferType, bytesOf, type DType, isFloat, type ScalarType } from "../ir/type.ts";
 import { cElementwise } from "./c-elementwise.ts";
 import { literal, spellDim, spellElement, spellStored } from "./c-scalars.ts";
 import { cMemoryName, cNames } from "./c-types.ts";
@@ -17,12 +18,32 @@ import { branch, indent } from "./spell.ts";
 import type { Definition, Target, Use } from "./target.ts";
 
 function typeName(type: ScalarType): string {
-  if (type.lanes > 1) throw new Error("lanes of a CUDA kernel are threads, not vectors");
-  return cNames[type.dtype];
+  return type.lanes === 1 ? cNames[type.dtype] : vectorName(type);
+}
+
+/** Of what is in memory: there are no arithmetic ops on vectors. */
+const vectorNames: Readonly<Record<DType, string>> = {
+  f64: "double", f32: "float", f16: "ushort", bf16: "ushort", i64: "longlong", i32: "int", i8: "char", u32: "uint", u8: "uchar", bool: "uchar",
+};
+
+function vectorName({ dtype, lanes }: ScalarType): string {
+  const isVector = dtype !== "index" && (lanes === 2 || lanes === 4) && lanes * bytesOf(dtype) <= 16;
+  if (!isVector) throw new Error(`a CUDA kernel has no vectors of ${lanes} ${dtype}`);
+  return `${vectorNames[dtype]}${lanes}`;
+}
+
+/** Memory of a vector's elements: aligned to all of it, as the hardware wants and widen-accesses makes sure of. */
+function elementsAt(buffer: string, offset: string, type: ScalarType, qualifier: string): string {
+  return `*(${qualifier}${vectorName(type)} *)(${buffer} + ${offset})`;
+}
+
+function memoryOf({ dtype }: ScalarType): BufferType {
+  if (dtype === "index") throw new Error("memory holds no addresses");
+  return bufferType("local", dtype, []);
 }
 
 function noVectors(): never {
-  throw new Error("a CUDA kernel has no vectors");
+  throw new Error("a CUDA kernel has no vectors but of neighbouring elements");
 }
 
 /** Infinities and NaN by their bits: NVRTC has no math.h to name them. */
@@ -105,8 +126,10 @@ export const cudaTarget: Target = {
   define: (type, name, value) => `const ${typeName(type)} ${name} = ${value};`,
   declare: (type, name, value) => `${typeName(type)} ${name}${value === undefined ? "" : ` = ${value}`};`,
   branch,
-  load: (buffer, memory, offset, _result, use) => spellElement(memory, `${buffer}[${offset}]`, use),
-  store: (buffer, memory, offset, value, _type, use) => `${buffer}[${offset}] = ${spellStored(memory, value, use)};`,
+  load: (buffer, memory, offset, result, use) =>
+    result.lanes > 1 ? elementsAt(buffer, offset, result, "const ") : spellElement(memory, `${buffer}[${offset}]`, use),
+  store: (buffer, memory, offset, value, type, use) =>
+    type.lanes > 1 ? `${elementsAt(buffer, offset, type, "")} = ${value};` : `${buffer}[${offset}] = ${spellStored(memory, value, use)};`,
   atomicAdd: (buffer, { dtype }, offset, value, use) => [spellAtomic(dtype, `${buffer} + ${offset}`, value, use)],
   matrix: cudaMatrix,
   shuffleXor: (register, _type, mask, threads) => `__shfl_xor_sync(${lanesOfWarp(threads, mask)}, ${register}, ${mask})`,
@@ -114,9 +137,11 @@ export const cudaTarget: Target = {
   scatter: noVectors,
   splat: noVectors,
   ramp: noVectors,
-  extract: noVectors,
+  extract: (vector, lane, type, use) => spellElement(memoryOf(type), `${vector}.${"xyzw"[lane]}`, use),
+  compose: (elements, result, use) => `make_${vectorName(result)}(${elements.map((element) => spellStored(memoryOf(result), element, use)).join(", ")})`,
   shuffle: noVectors,
-  alloc: (name, memory, elements) => `${memory.space === "shared" ? "__shared__ " : ""}${cMemoryName(memory)} ${name}[${elements}];`,
+  alloc: (name, memory, elements) =>
+    `${memory.space === "shared" ? "__shared__ " : ""}${memory.isWide ? "__align__(16) " : ""}${cMemoryName(memory)} ${name}[${elements}];`,
   barrier: "__syncthreads();",
   phase: (index, body) => ["{", ...indent([`const index_t ${index} = threadIdx.x;`, ...body]), "}"],
   loop: (kind, index, start, stop, step, body) => [

@@ -11,7 +11,7 @@ import type { ShuffleXorAttrs } from "../ir/ops/subgroup.ts";
 import { storedBuffers } from "../ir/rewrite.ts";
 import { bufferTypeOf, scalarTypeOf } from "../ir/type-of.ts";
 import { type BufferType, printType, type ScalarType, scalarType } from "../ir/type.ts";
-import type { Definition, ElementwiseName, KernelParameter, KernelText, MatrixSpelling, Target, Use } from "./target.ts";
+import type { Definition, ElementwiseName, KernelMemory, KernelParameter, KernelText, MatrixSpelling, Target, Use } from "./target.ts";
 
 /** A counter of this name would hide the type from what comes after it. */
 const typeNames: ReadonlySet<string> = new Set(["i8", "i16", "i32", "i64"]);
@@ -41,6 +41,7 @@ class KernelEmitter {
   readonly #use: Use;
   readonly #names = new Map<Value, string>();
   readonly #literals = new Map<Value, number>();
+  readonly #wide = new Set<Value>();
   readonly #shared: string[] = [];
   #threads = 0;
   #place = "";
@@ -57,11 +58,15 @@ class KernelEmitter {
     this.#kernel = func.name;
     const written = storedBuffers(func);
     const atomic = new Set<Value | undefined>();
-    visitOps(func.body, ({ name, operands }) => void (name === "atomic_add" && atomic.add(operands[0])));
+    visitOps(func.body, (op) => {
+      const [buffer] = op.operands;
+      if (op.name === "atomic_add") atomic.add(buffer);
+      if (buffer !== undefined && isWideAccess(op)) this.#wide.add(buffer);
+    });
     const parameters = func.body.parameters.map((value, i): KernelParameter => {
       const name = func.parameterNames[i] ?? `buffer${i}`;
       this.#names.set(value, name);
-      return { name, type: bufferTypeOf(value), isWritten: written.has(value), isAtomic: atomic.has(value) };
+      return { name, type: this.#memory(value), isWritten: written.has(value), isAtomic: atomic.has(value) };
     });
     const body = this.#block(func.body);
     return this.#target.kernel({ ...request, name: func.name, parameters, shared: this.#shared, threads: this.#threads, body }, this.#use);
@@ -91,6 +96,7 @@ class KernelEmitter {
       case "ramp": return this.#define(op, this.#target.ramp(this.#operand(op, 0), resultType(op), this.#use));
       case "extract":
         return this.#define(op, this.#target.extract(this.#operand(op, 0), Number(op.attrs["lane"]), scalarTypeOf(only(op.operands)), this.#use));
+      case "compose": return this.#define(op, this.#target.compose(op.operands.map((operand) => this.#name(operand)), resultType(op), this.#use));
       case "shuffle": {
         const [left, right] = [this.#operand(op, 0), this.#operand(op, 1)];
         const lanes = op.attrs["lanes"] as readonly number[];
@@ -151,7 +157,7 @@ class KernelEmitter {
     const [buffer, ...index] = op.operands;
     if (buffer === undefined) throw new Error("a load needs a buffer");
     const lanes = index.some((component) => scalarTypeOf(component).lanes > 1);
-    const memory = bufferTypeOf(buffer);
+    const memory = this.#memory(buffer);
     if (memory.space === "private") return this.#define(op, this.#register(buffer, memory, index));
     const offset = this.#offset(memory, index);
     const result = resultType(op);
@@ -165,7 +171,7 @@ class KernelEmitter {
     const [buffer, value, ...index] = op.operands;
     if (buffer === undefined || value === undefined) throw new Error("a store needs a buffer and a value");
     const lanes = index.some((component) => scalarTypeOf(component).lanes > 1);
-    const memory = bufferTypeOf(buffer);
+    const memory = this.#memory(buffer);
     if (memory.space === "private") return void this.#lines.push(`${this.#register(buffer, memory, index)} = ${this.#name(value)};`);
     const offset = this.#offset(memory, index);
     const [name, stored] = [this.#name(buffer), this.#name(value)];
@@ -177,7 +183,7 @@ class KernelEmitter {
   #atomicAdd(op: Op): void {
     const [buffer, value, ...index] = op.operands;
     if (buffer === undefined || value === undefined) throw new Error("an atomic addition needs a buffer and a value");
-    const memory = bufferTypeOf(buffer);
+    const memory = this.#memory(buffer);
     this.#lines.push(...this.#target.atomicAdd(this.#name(buffer), memory, this.#offset(memory, index), this.#name(value), this.#use));
   }
 
@@ -220,9 +226,13 @@ class KernelEmitter {
     }, "0");
   }
 
+  #memory(buffer: Value): KernelMemory {
+    return { ...bufferTypeOf(buffer), isWide: this.#wide.has(buffer) };
+  }
+
   #alloc(op: Op): void {
     const buffer = only(op.results);
-    const memory = bufferTypeOf(buffer);
+    const memory = this.#memory(buffer);
     if (memory.space === "private") return this.#registers(buffer, memory);
     const name = memory.space === "shared" ? `${this.#kernel}_${this.#fresh("shared")}` : this.#fresh("scratch");
     this.#setName(buffer, name);
@@ -328,6 +338,12 @@ class KernelEmitter {
     const name = `${prefix}${this.#count++}`;
     return typeNames.has(name) ? this.#fresh(prefix) : name;
   }
+}
+
+/** Of neighbouring elements; not of one for each lane of a vector index. */
+function isWideAccess({ name, operands: [, value], results: [result], attrs }: Op): boolean {
+  const moved = name === "load" && attrs["lanes"] !== undefined ? result : name === "store" ? value : undefined;
+  return moved !== undefined && scalarTypeOf(moved).lanes > 1;
 }
 
 function resultType(op: Op): ScalarType {

@@ -44,9 +44,15 @@ export interface Definition {
   readonly text: (use: Use) => string;
 }
 
+/** Memory as a kernel uses it. */
+export interface KernelMemory extends BufferType {
+  /** Whether some of its loads or stores are of several elements at once. */
+  readonly isWide: boolean;
+}
+
 export interface KernelParameter {
   readonly name: string;
-  readonly type: BufferType;
+  readonly type: KernelMemory;
   readonly isWritten: boolean;
   /** Whether threads add to it at once. */
   readonly isAtomic: boolean;
@@ -86,24 +92,26 @@ export interface Target {
   /** A variable that is assigned again, or for the first time when no value is given. */
   declare(type: ScalarType, name: string, value: string | undefined, use: Use): string;
   branch(condition: string, then: readonly string[], otherwise: readonly string[]): readonly string[];
-  load(buffer: string, memory: BufferType, offset: string, result: ScalarType, use: Use): string;
-  store(buffer: string, memory: BufferType, offset: string, value: string, type: ScalarType, use: Use): string;
+  load(buffer: string, memory: KernelMemory, offset: string, result: ScalarType, use: Use): string;
+  store(buffer: string, memory: KernelMemory, offset: string, value: string, type: ScalarType, use: Use): string;
   /** memory[offset] += value, as one step. */
-  atomicAdd(buffer: string, memory: BufferType, offset: string, value: string, use: Use): readonly string[];
+  atomicAdd(buffer: string, memory: KernelMemory, offset: string, value: string, use: Use): readonly string[];
   /** Matrix instructions, where a target has them. */
   readonly matrix?: MatrixSpelling;
   /** What the thread whose number differs in the bit `mask` has in a register, where a target has that; `threads` of a block. */
   shuffleXor?(register: string, type: ScalarType, mask: number, threads: number, use: Use): string;
   /** One element per lane at a vector of offsets. */
-  gather(buffer: string, memory: BufferType, offsets: string, result: ScalarType, use: Use): string;
-  scatter(buffer: string, memory: BufferType, offsets: string, value: string, type: ScalarType, use: Use): string;
+  gather(buffer: string, memory: KernelMemory, offsets: string, result: ScalarType, use: Use): string;
+  scatter(buffer: string, memory: KernelMemory, offsets: string, value: string, type: ScalarType, use: Use): string;
   splat(value: string, result: ScalarType, use: Use): string;
   ramp(start: string, result: ScalarType, use: Use): string;
   extract(vector: string, lane: number, type: ScalarType, use: Use): string;
+  /** A vector of these lanes. */
+  compose(elements: readonly string[], result: ScalarType, use: Use): string;
   /** Lanes of two vectors of a type, counted through both. */
   shuffle(left: string, right: string, lanes: readonly number[], type: ScalarType, result: ScalarType, use: Use): string;
   /** Memory of the space `local` or `shared`. */
-  alloc(name: string, memory: BufferType, elements: string, use: Use): string;
+  alloc(name: string, memory: KernelMemory, elements: string, use: Use): string;
   /** Where threads of a block wait for each other. */
   readonly barrier: string;
   /** One thread's part of a phase. */

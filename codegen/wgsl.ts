@@ -1,6 +1,7 @@
 /**
- * WGSL: storage buffers, and a workgroup for each block of threads. Lanes are invocations, so kernels for it
- * have no vectors. Named dims arrive in a uniform buffer after the storage buffers.
+ * WGSL: storage buffers, and a workgroup for each block of threads. Lanes are invocations, so the only vectors are those
+ * of four neighbouring elements that an invocation loads or stores at once: memory with such accesses is an array of
+ * vectors, in which another load finds its element. Named dims arrive in a uniform buffer after the storage buffers.
  *
  * All kernels of a tier are entry points of one module. What a kernel binds has its name in front, since names of a
  * module must differ and bindings of different entry points need not; inside, a pointer has the short name. A dispatch
@@ -8,23 +9,27 @@
  */
 
 import { type Dim, foldDim } from "../ir/dim.ts";
-import type { BufferType, DType, ScalarType } from "../ir/type.ts";
+import { type BufferType, type DType, type ScalarType, scalarType } from "../ir/type.ts";
 import { branch, indent } from "./spell.ts";
-import type { Definition, Target, Use } from "./target.ts";
+import type { Definition, KernelMemory, Target, Use } from "./target.ts";
 import { wgslElementwise } from "./wgsl-elementwise.ts";
 import { wgslLiteral, wgslTypeName } from "./wgsl-types.ts";
 
 /** Workgroups along the first axis of a dispatch; the runtime divides blocks in the same way. */
 const workgroupsAcross = 65535;
 
-function typeName(type: ScalarType, use: Use): string {
-  if (type.lanes > 1) throw new Error("lanes of a WGSL kernel are invocations, not vectors");
-  return wgslTypeName(type.dtype, use);
+/** Elements of a vector. */
+const wideLanes = 4;
+
+function typeName({ dtype, lanes }: ScalarType, use: Use): string {
+  if (lanes !== 1 && lanes !== wideLanes) throw new Error(`a WGSL kernel has vectors of ${wideLanes} elements, not of ${lanes}`);
+  const element = wgslTypeName(dtype, use);
+  return lanes === 1 ? element : `vec4<${element}>`;
 }
 
-/** What an element is in a buffer: bool cannot be shared with the host, so it is a u32 there. */
-function memoryName({ dtype }: BufferType, use: Use): string {
-  return dtype === "bool" ? "u32" : wgslTypeName(dtype, use);
+/** What an element is in a buffer, or four of them: bool cannot be shared with the host, so it is a u32 there. */
+function memoryName({ dtype, isWide }: KernelMemory, use: Use): string {
+  return typeName(scalarType(dtype === "bool" ? "u32" : dtype, isWide ? wideLanes : 1), use);
 }
 
 function spellDim(dim: Dim): string {
@@ -45,8 +50,20 @@ function spellDim(dim: Dim): string {
 }
 
 /** Buffers of the device are behind pointers; scratch is a variable of the kernel. */
-function elementOf(buffer: string, memory: BufferType, offset: string): string {
-  return memory.space === "global" ? `(*${buffer})[${offset}]` : `${buffer}[${offset}]`;
+function elementOf(buffer: string, memory: KernelMemory, offset: string): string {
+  const elements = memory.space === "global" ? `(*${buffer})` : buffer;
+  return memory.isWide ? `${elements}[(${offset}) >> 2u][(${offset}) & 3u]` : `${elements}[${offset}]`;
+}
+
+/** The vector whose first element is at an offset, a multiple of four. */
+function vectorOf(buffer: string, memory: KernelMemory, offset: string): string {
+  return elementOf(buffer, { ...memory, isWide: false }, `(${offset}) >> 2u`);
+}
+
+/** A store to one element of a vector may write all of it (WGSL's memory model), and would race with another thread's. */
+function elementAlone(buffer: string, memory: KernelMemory, offset: string): string {
+  if (memory.isWide) throw new Error(`${buffer} is an array of vectors, and one element of a vector is stored to`);
+  return elementOf(buffer, memory, offset);
 }
 
 /** What threads add to at once: there are atomics of words alone. */
@@ -67,7 +84,7 @@ const subgroup = 8;
 const enableSubgroups: Definition = { name: "subgroups", text: () => "enable subgroups;" };
 
 function noVectors(): never {
-  throw new Error("a WGSL kernel has no vectors");
+  throw new Error("a WGSL kernel has no vectors but of neighbouring elements");
 }
 
 export const wgslTarget: Target = {
@@ -79,10 +96,17 @@ export const wgslTarget: Target = {
   define: (_type, name, value) => `let ${name} = ${value};`,
   declare: (type, name, value, use) => `var ${name}: ${typeName(type, use)}${value === undefined ? "" : ` = ${value}`};`,
   branch,
-  load: (buffer, memory, offset) => (memory.dtype === "bool" ? `${elementOf(buffer, memory, offset)} != 0u` : elementOf(buffer, memory, offset)),
-  store: (buffer, memory, offset, value) => `${elementOf(buffer, memory, offset)} = ${memory.dtype === "bool" ? `select(0u, 1u, ${value})` : value};`,
+  load: (buffer, memory, offset, { lanes }) => {
+    const held = lanes > 1 ? vectorOf(buffer, memory, offset) : elementOf(buffer, memory, offset);
+    return memory.dtype === "bool" ? `${held} != ${lanes > 1 ? "vec4<u32>(0u)" : "0u"}` : held;
+  },
+  store: (buffer, memory, offset, value, { lanes }) => {
+    const place = lanes > 1 ? vectorOf(buffer, memory, offset) : elementAlone(buffer, memory, offset);
+    const [no, yes] = lanes > 1 ? ["vec4<u32>(0u)", "vec4<u32>(1u)"] : ["0u", "1u"];
+    return `${place} = ${memory.dtype === "bool" ? `select(${no}, ${yes}, ${value})` : value};`;
+  },
   atomicAdd: (buffer, memory, offset, value, use) => {
-    const place = elementOf(buffer, memory, offset);
+    const place = elementAlone(buffer, memory, offset);
     if (memory.dtype === "i32" || memory.dtype === "u32") return [`atomicAdd(&${place}, ${value});`];
     // Kernels for it have one thread (the limits say so), as there are atomics of words alone.
     if (memory.dtype === "f16") return [`${place} = ${roundedSum("f16", place, value, use)};`];
@@ -111,9 +135,11 @@ export const wgslTarget: Target = {
   scatter: noVectors,
   splat: noVectors,
   ramp: noVectors,
-  extract: noVectors,
+  extract: (vector, lane) => `${vector}.${"xyzw"[lane]}`,
+  compose: (elements, result, use) => `${typeName(result, use)}(${elements.join(", ")})`,
   shuffle: noVectors,
-  alloc: (name, memory, elements, use) => `var${memory.space === "shared" ? "<workgroup>" : ""} ${name}: array<${memoryName(memory, use)}, ${elements}>;`,
+  alloc: (name, memory, elements, use) =>
+    `var${memory.space === "shared" ? "<workgroup>" : ""} ${name}: array<${memoryName(memory, use)}, ${elements}${memory.isWide ? ` / ${wideLanes}` : ""}>;`,
   // Both kinds of memory: a phase may store to a buffer of the device what another one loads.
   barrier: "storageBarrier(); workgroupBarrier();",
   phase: (index, body) => ["{", ...indent([`let ${index} = thread;`, ...body]), "}"],

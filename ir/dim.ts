@@ -125,6 +125,16 @@ function isCount(dim: Dim): boolean {
   return typeof dim === "number" && dim > 0;
 }
 
+/** What divides a dim whatever the sizes of its names are: the greatest such number that is seen, and 0 of 0. */
+export function divisorOfDim(dim: Dim): number {
+  return termsOf(dim).reduce((divisor, { coefficient }) => greatestCommonDivisor(divisor, coefficient), 0);
+}
+
+/** Of 0 and a number it is that number. */
+export function greatestCommonDivisor(left: number, right: number): number {
+  return right === 0 ? Math.abs(left) : greatestCommonDivisor(right, left % right);
+}
+
 export function elementCount(shape: readonly Dim[]): Dim {
   return mulDims(1, ...shape);
 }

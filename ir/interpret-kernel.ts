@@ -73,6 +73,7 @@ function compileOp(scope: Scope, op: Op): Step {
     case "splat": return compileLanes(scope, op, (start) => start);
     case "ramp": return compileLanes(scope, op, (start, lane) => start + lane);
     case "extract": return compileExtract(scope, op);
+    case "compose": return compileCompose(scope, op);
     case "shuffle": return compileShuffle(scope, op);
   }
   const record = findRecord(op.name);
@@ -131,6 +132,11 @@ function compileLanes(scope: Scope, op: Op, lane: (start: number, lane: number) 
 function compileExtract(scope: Scope, op: Op): Step {
   const [source, target, lane] = [slotOf(scope, op.operands[0]), slotOf(scope, op.results[0]), Number(op.attrs["lane"])];
   return (frame) => void (frame.cells[target] = laneIn(frame, source, lane));
+}
+
+function compileCompose(scope: Scope, op: Op): Step {
+  const [elements, target] = [slotsOf(scope, op.operands), slotOf(scope, op.results[0])];
+  return (frame) => void (frame.cells[target] = elements.map((slot) => numberIn(frame, slot)));
 }
 
 function compileShuffle(scope: Scope, op: Op): Step {

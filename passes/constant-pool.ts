@@ -9,6 +9,7 @@ import type { TensorType } from "../ir/type.ts";
 
 /** More elements than this are data; fewer are cheaper as part of the kernel. */
 const longest = 8;
+/** Bytes. Vectors of the CPU are that long, and those that a thread of a GPU loads at once divide it. */
 const alignment = 64;
 
 export function isLongConstant(op: Op): boolean {

@@ -25,6 +25,13 @@ export interface Limits {
   readonly hasMatrixUnits: boolean;
   /** Neighbouring threads of a block, from a multiple of it on, that exchange registers without a barrier; 0 for none. */
   readonly subgroup: number;
+  /** Bytes that one thread loads or stores at once at the most, of neighbouring elements; 0 where vectors are for lanes. */
+  readonly wideBytes: number;
+  /**
+   * Whether memory that is loaded or stored several elements at a time may be stored to an element at a time as well.
+   * Where it may not, memory is declared as vectors of four elements, and a store to one may write all of its vector.
+   */
+  readonly mixesWidths: boolean;
   /** Bytes of scratch memory that one grid item may have for one value. */
   readonly scratchBytes: number;
   /** Buffers that one kernel may use. */
@@ -39,7 +46,9 @@ export interface Limits {
   readonly flags: readonly string[];
 }
 
-const cpu = { target: "cpu", threads: 0, sharedBytes: 0, atomics: [], hasMatrixUnits: false, subgroup: 0, scratchBytes: 32 * 1024, buffers: 64, dtypes } as const;
+const cpu = {
+  target: "cpu", threads: 0, sharedBytes: 0, atomics: [], hasMatrixUnits: false, subgroup: 0, wideBytes: 0, mixesWidths: true, scratchBytes: 32 * 1024, buffers: 64, dtypes,
+} as const;
 
 /**
  * Integers wrap; a product and a sum are never joined behind our back (-ffp-contract=off), so that fused multiply-add
@@ -87,6 +96,8 @@ export const wgslBase: Limits = {
   atomics: ["f32", "i32", "u32", "i8", "u8"],
   hasMatrixUnits: false,
   subgroup: 0,
+  wideBytes: 16,
+  mixesWidths: false,
   scratchBytes: 0,
   buffers: 8,
   // i8 and u8 are held in words, and wrapped after each op (codegen/wgsl-elementwise.ts).
@@ -126,6 +137,8 @@ export const cuda: Limits = {
   atomics: dtypes,
   hasMatrixUnits: true,
   subgroup: 32,
+  wideBytes: 16,
+  mixesWidths: true,
   scratchBytes: 0,
   buffers: 64,
   dtypes,

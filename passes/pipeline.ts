@@ -25,10 +25,11 @@ import { setPrecision } from "./set-precision.ts";
 import { schedule } from "./schedule/schedule.ts";
 import { simplify } from "./simplify.ts";
 import { transform } from "./transform.ts";
+import { widenAccesses } from "./widen-accesses.ts";
 
 export const passes = {
   transform, simplify, cse, dce, "set-precision": setPrecision, "fit-dtypes": fitDTypes, "expand-loops": expandLoops, fuse, lower, schedule,
-  "expand-math": expandMath, hoist, "place-barriers": placeBarriers, "merge-launches": mergeLaunches,
+  "expand-math": expandMath, hoist, "widen-accesses": widenAccesses, "place-barriers": placeBarriers, "merge-launches": mergeLaunches,
 } satisfies Readonly<Record<string, Pass>>;
 
 export type PassName = keyof typeof passes;
@@ -43,7 +44,7 @@ export const tensorPipeline: readonly PassName[] = ["transform", "simplify", "cs
 export const fusionPipeline: readonly PassName[] = ["fit-dtypes", "expand-loops", "fuse", "lower"];
 
 /** From there to kernels of one tier. */
-export const tierPipeline: readonly PassName[] = ["schedule", "expand-math", "simplify", "hoist", "cse", "dce", "place-barriers", "merge-launches"];
+export const tierPipeline: readonly PassName[] = ["schedule", "expand-math", "simplify", "hoist", "cse", "widen-accesses", "dce", "place-barriers", "merge-launches"];
 
 export const kernelPipeline: readonly PassName[] = [...fusionPipeline, ...tierPipeline];
 
@@ -67,6 +68,9 @@ export const orderings: readonly Ordering[] = [
   { before: "place-barriers", after: "merge-launches", because: "kernels without barriers are those that may be merged" },
   { before: "dce", after: "place-barriers", because: "what nobody loads is not worth waiting for" },
   { before: "hoist", after: "place-barriers", because: "a load that leaves a phase must leave it before barriers say what came first" },
+  { before: "hoist", after: "widen-accesses", because: "a load that leaves a loop is of one element, and no longer stands between others" },
+  { before: "cse", after: "widen-accesses", because: "accesses are neighbours where their indices are sums of the same values" },
+  { before: "widen-accesses", after: "dce", because: "the index of an access that became part of another has no use left" },
   { before: "cse", after: "dce", because: "cse and simplify leave what they replaced without uses, and dce takes it away" },
 ];
 

@@ -35,7 +35,7 @@ export interface Device {
   readonly features: ReadonlySet<string>;
   /** What people want to know of it, `tsdlc devices` prints: name, memory, limits. */
   readonly facts: readonly (readonly [what: string, value: string])[];
-  /** Offsets of temporaries in an arena are multiples of this many bytes. */
+  /** Offsets of temporaries in an arena are multiples of this many bytes: on CUDA, at least of the 16 that a kernel loads at once. */
   readonly alignment: number;
   /** A buffer that holds a copy of elements as the host lays them out (dtype.ts). Throws OutOfMemoryError. */
   write(bytes: Uint8Array, dtype: DTypeName): DeviceBuffer;

@@ -18,6 +18,18 @@ export function deviceBytes(bytes: number, dtype: DTypeName): number {
   return Math.max(4, isWidened(dtype) ? bytes * 4 : Math.ceil(bytes / 4) * 4);
 }
 
+/** The vector of four words that kernels load and store at once. */
+const vectorBytes = 16;
+
+/**
+ * What a kernel is shown of a buffer: whole vectors, and one at least, because to the kernel the buffer may be an array of
+ * them, of which a part at the end would be left out. Blocks are whole vectors too (webgpu-memory.ts); what is past the
+ * elements is never looked at.
+ */
+export function boundBytes(bytes: number): number {
+  return Math.max(1, Math.ceil(bytes / vectorBytes)) * vectorBytes;
+}
+
 /** The device's layout of elements, `deviceBytes` long; the host's own memory where that is the same. */
 export function toDevice(bytes: Uint8Array, dtype: DTypeName): Uint8Array<ArrayBuffer> {
   if (absent.has(dtype)) throw new DeviceError(`WebGPU has no ${dtype}: convert the tensor to f32 or i32, or use another device`);

@@ -9,6 +9,7 @@
 
 import type { DeviceBuffer, MemoryUse } from "./device.ts";
 import { HandleError, OutOfMemoryError } from "./errors.ts";
+import { boundBytes } from "./webgpu-elements.ts";
 import { type Faults, wordsOf } from "./webgpu-faults.ts";
 
 /** Bits of GPUBufferUsage and GPUMapMode (WebGPU, sections 5.1.2 and 5.2): the globals are missing in Node. */
@@ -50,7 +51,7 @@ class Handle {
 
 const smallest = 256;
 
-/** Eight classes between powers of two: at most an eighth of a buffer is not asked for. */
+/** Eight classes between powers of two: at most an eighth of a buffer is not asked for. A multiple of 32. */
 export function sizeClass(bytes: number): number {
   if (bytes <= smallest) return smallest;
   const step = 2 ** (Math.ceil(Math.log2(bytes)) - 4);
@@ -86,7 +87,7 @@ export class WebGpuMemory {
     if (bytes > limit) {
       throw new OutOfMemoryError(`out of memory: a buffer of ${bytes} bytes is larger than ${limit} bytes, the most that one buffer of webgpu (${this.#description}) can have`);
     }
-    const size = sizeClass(bytes) <= limit ? sizeClass(bytes) : bytes;
+    const size = sizeClass(bytes) <= limit ? sizeClass(bytes) : boundBytes(bytes);
     const block = this.#free.get(size)?.pop() ?? this.#create(size);
     if (this.#freeInOrder.delete(block)) this.#bytesCached -= size;
     this.#bytesLive += size;

@@ -9,7 +9,7 @@ import type { PreparedPlan } from "./device.ts";
 import { DeviceError, OutOfMemoryError, PackageError } from "./errors.ts";
 import { instructions, type Plan } from "./plan.ts";
 import type { DTypeName, KernelSpec, Program } from "./program.ts";
-import { deviceBytes } from "./webgpu-elements.ts";
+import { boundBytes, deviceBytes } from "./webgpu-elements.ts";
 import { bufferUsage, type Storage } from "./webgpu-memory.ts";
 import type { Pipeline, Pipelines } from "./webgpu-module.ts";
 import { PlannedRun, type RunTarget } from "./webgpu-run.ts";
@@ -135,7 +135,7 @@ function launchOf(program: Program, index: number, grid: number, places: readonl
     throw new DeviceError(`${where} has ${grid} blocks, and webgpu runs at most ${groupsAcross ** 2} in one launch: call it with smaller sizes`);
   }
   const limit = device.limits.maxStorageBufferBindingSize;
-  const large = places.find(({ bytes }) => bytes > limit);
+  const large = places.find(({ bytes }) => boundBytes(bytes) > limit);
   if (large !== undefined) {
     throw new OutOfMemoryError(`${where}: out of memory: a buffer of ${large.bytes} bytes is larger than ${limit} bytes, the most that a kernel can use on webgpu (${description})`);
   }

@@ -9,6 +9,7 @@
 import { type DeviceBuffer, type PreparedPlan, SharedDonation } from "./device.ts";
 import { RunError } from "./errors.ts";
 import type { Plan } from "./plan.ts";
+import { boundBytes } from "./webgpu-elements.ts";
 import { type Faults, wordsOf } from "./webgpu-faults.ts";
 import { bufferUsage, failureOf, mapForReading, type Storage, type WebGpuMemory } from "./webgpu-memory.ts";
 import type { Operation, Place, Roots } from "./webgpu-prepare.ts";
@@ -170,7 +171,7 @@ export class PlannedRun implements PreparedPlan {
     const key = places.map(({ root }) => storageAt(run, root).block.id).join();
     const present = groups.get(key);
     if (present !== undefined) return present;
-    const entries: GPUBindGroupEntry[] = places.map(({ root, bytes }, binding) => ({ binding, resource: { buffer: bufferAt(run, root), size: bytes } }));
+    const entries: GPUBindGroupEntry[] = places.map(({ root, bytes }, binding) => ({ binding, resource: { buffer: bufferAt(run, root), size: boundBytes(bytes) } }));
     if (this.#uniform !== undefined) entries.push({ binding: places.length, resource: { buffer: this.#uniform } });
     const group = this.#target.device.createBindGroup({ layout, entries });
     const oldest = groups.keys().next().value;

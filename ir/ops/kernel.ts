@@ -196,6 +196,19 @@ export const extract: OpRecord<(vector: Value, attrs: { readonly lane: number })
   },
 };
 
+/** The inverse of extract, lane by lane. */
+export const compose: OpRecord<(elements: readonly Value[]) => Value> = {
+  doc: "the vector whose lanes are the elements, in order",
+  operands: ["...elements"],
+  results: ["vector"],
+  infer: (elements) => {
+    const { dtype } = expectScalar(elements[0]);
+    const isVector = elements.length > 1 && elements.every((type) => expectScalar(type).dtype === dtype);
+    if (!isVector) throw new TypeFault("a vector is composed of two scalars or more of one dtype", elements.map(printType));
+    return [scalarType(dtype, elements.length)];
+  },
+};
+
 /** `lanes` counts through left and then right: lane `n` of right is left's count of lanes plus n. */
 export const shuffle: OpRecord<(left: Value, right: Value, attrs: { readonly lanes: readonly number[] }) => Value> = {
   doc: "the lanes of left and right, one after the other, that `lanes` lists",

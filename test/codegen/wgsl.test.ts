@@ -7,13 +7,16 @@
 
 import assert from "node:assert/strict";
 import { create } from "webgpu";
+import { emitFile } from "../../codegen/emit.ts";
+import { wgslTarget } from "../../codegen/wgsl.ts";
 import { buildFunction } from "../../ir/builder.ts";
 import { namedDim } from "../../ir/dim.ts";
-import type { Module, Value } from "../../ir/module.ts";
+import { isKernel, type Module, type Value } from "../../ir/module.ts";
 import { parse } from "../../ir/parse.ts";
 import { tensorType } from "../../ir/type.ts";
 import { type CompiledTier, compileModule } from "../../lib/compile.ts";
 import { findLimits } from "../../passes/limits.ts";
+import { runPasses } from "../../passes/pipeline.ts";
 import { hasOnly, sampleCases, standInCases } from "../compile/sample-cases.ts";
 import { signatureOf } from "../compile/signature-of.ts";
 import { blockPrograms } from "../passes/block-programs.ts";
@@ -115,10 +118,74 @@ describe("WGSL", function () {
 
   for (const tierName of ["wgsl-base", "wgsl-subgroups"]) it(`has tiles, rows and sums in blocks of threads for ${tierName}`, async () => {
     const modules = Object.values(blockPrograms).map(({ text }) => parse(text));
-    const possible = modules.flatMap(({ functions }) => functions).filter(({ body }) => body.parameters.every(({ type }) => type.dtype !== "f16" && type.dtype !== "bf16"));
+    const possible = modules.flatMap(({ functions }) => functions).filter(({ body }) => body.parameters.every(({ type: { dtype } }) => dtype !== "index" && findLimits("wgsl-base").dtypes.includes(dtype)));
     const { source, programs } = compile({ functions: possible.map((func, i) => ({ ...func, name: `f${i}` })) }, tierName);
     assert.ok(programs.length > 15);
     assert.deepEqual(await faults(device, source, programs.flatMap(({ kernels }) => kernels.map(({ entry }) => entry))), []);
+  });
+
+  it("loads and stores vectors where a thread has four neighbours", () => {
+    const { source } = compile(parse(`
+func @f(%x: f32[4194304], %y: bool[4194304], %z: i8[4194304]) {
+  %0: f32[4194304] = add %x, %x
+  %1: f32[4194304] = select %y, %0, %x
+  %2: bool[4194304] = lt %x, %1
+  %3: i8[4194304] = add %z, %z
+  return %1, %2, %3
+}
+`));
+    assert.match(source, /f_0_in\d: array<vec4<f32>>;/);
+    assert.match(source, /f_0_in\d: array<vec4<u32>>;/);
+    assert.match(source, /f_0_out2: array<vec4<i32>>;/);
+    assert.match(source, /let v\d+ = \(\*in\d\)\[\(v\d+\) >> 2u\] != vec4<u32>\(0u\);/);
+    assert.match(source, /\(\*out1\)\[\(v\d+\) >> 2u\] = select\(vec4<u32>\(0u\), vec4<u32>\(1u\), v\d+\);/);
+    assert.doesNotMatch(source, /array<(f32|u32|i32)>;/);
+  });
+
+  it("has vectors in memory of a workgroup, and finds elements in them", async () => {
+    const number = (name: string, value: number): string => `  %${name}: index = constant {"dtype":"index","value":${value}}`;
+    const each = (lines: (offset: number) => readonly string[]): string => [0, 1, 2, 3].flatMap(lines).map((line) => `          ${line}`).join("\n");
+    const { functions } = runPasses(parse(`
+func @f(%x: f32[64]) {
+  %0: f32[64], %1: f32[16] = launch %x {"callee":"kernel"}
+  return %0, %1
+}
+
+func @kernel(%x: global f32[64], %y: global f32[64], %z: global f32[16]) {
+${[0, 1, 2, 3, 4, 16].map((value) => number(`c${value}`, value)).join("\n")}
+  for %c0, %c1, %c1 {"kind":"grid","threads":16} {
+    body(%block: index) {
+      %tile: shared f32[4,16] = alloc {"dtype":"f32","shape":[4,16],"space":"shared"}
+      for %c0, %c16, %c1 {"kind":"thread"} {
+        body(%thread: index) {
+          %row: index = div %thread, %c4
+          %part: index = rem %thread, %c4
+          %column: index = mul %part, %c4
+          %first: index = mul %thread, %c4
+${each((i) => [`%from${i}: index = add %first, %c${i}`, `%x${i}: f32 = load %x, %from${i}`, `%to${i}: index = add %column, %c${i}`, `store %tile, %x${i}, %row, %to${i}`])}
+        }
+      }
+      for %c0, %c16, %c1 {"kind":"thread"} {
+        body(%thread: index) {
+          %row: index = rem %thread, %c4
+          %part: index = div %thread, %c4
+          %column: index = mul %part, %c4
+          %first: index = mul %thread, %c4
+${each((i) => [`%from${i}: index = add %column, %c${i}`, `%x${i}: f32 = load %tile, %row, %from${i}`, `%to${i}: index = add %first, %c${i}`, `store %y, %x${i}, %to${i}`])}
+          %alone: f32 = load %tile, %c2, %thread
+          store %z, %alone, %thread
+        }
+      }
+    }
+  }
+}
+`), ["simplify", "cse", "widen-accesses", "dce", "place-barriers"], { limits: findLimits("wgsl-base") });
+    const source = emitFile(wgslTarget, functions.filter(isKernel).map((func) => ({ func, dims: [], comment: [], isInPlace: false })));
+    assert.match(source, /var<workgroup> kernel_shared\d+: array<vec4<f32>, 64u \/ 4>;/);
+    assert.match(source, /kernel_shared\d+\[\(.*\) >> 2u\] = v\d+;/);
+    assert.match(source, /let v\d+ = kernel_shared\d+\[\(.*\) >> 2u\];/);
+    assert.match(source, /let v\d+ = kernel_shared\d+\[\(.*\) >> 2u\]\[\(.*\) & 3u\];/);
+    assert.deepEqual(await faults(device, source, ["kernel"]), []);
   });
 
   it("names no counter as a type", async () => {

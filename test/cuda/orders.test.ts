@@ -30,6 +30,7 @@ const settings = {
 
 /** A function and what it is called with. */
 interface Called {
+  readonly what: string;
   readonly func: Func;
   readonly calls: readonly Pick<ProgramCall, "sizes" | "inputs">[];
 }
@@ -37,15 +38,15 @@ interface Called {
 const samples: readonly Called[] = sampleCases.map(calledSample);
 
 /** Programs of many tiles, whose blocks and threads have something to wait for. */
-const blocks: readonly Called[] = Object.values(blockPrograms).map(({ text, sizes = {} }, i) => {
+const blocks: readonly Called[] = Object.entries(blockPrograms).map(([what, { text, sizes = {} }], i) => {
   const module = parse(text);
   const [func] = module.functions;
   assert.ok(func);
-  return { func: { ...func, name: `blocks_${i}` }, calls: [{ sizes, inputs: inputsFor(module, sizes, /f16|precision/.test(text)) }] };
+  return { what, func: { ...func, name: `blocks_${i}` }, calls: [{ sizes, inputs: inputsFor(module, sizes, /f16|precision/.test(text)) }] };
 });
 
 function calledSample({ func, sample, sizes }: SampleCase): Called {
-  return { func, calls: sizes.map((each, seed) => ({ sizes: each, inputs: inputsOf(sample, each, seed + 1) })) };
+  return { what: func.name, func, calls: sizes.map((each, seed) => ({ sizes: each, inputs: inputsOf(sample, each, seed + 1) })) };
 }
 
 interface OrderCase {
@@ -133,6 +134,13 @@ describe("cuda: emitted kernels in any order", function () {
       const broken = source.replaceAll(/(\w+ = __shfl_xor_sync\([^;]*;)/g, "if (threadIdx.x != 3) { $1 }");
       assert.notEqual(broken, source);
       await assert.rejects(check(broken, cases, settings.forward, false), /__shfl_xor_sync/);
+    });
+
+    it("with a load of four elements where none may start", async () => {
+      const { source, cases } = emit(blocks.filter(({ what }) => what === "a map of whole fours"));
+      assert.match(source, /\(const float4 \*\)\(in\d \+ /);
+      const broken = source.replace(/\(const float4 \*\)\((in\d) \+ /g, "(const float4 *)($1 + 1 + ");
+      await assert.rejects(check(broken, cases, settings.forward, true), /misaligned address .* requires 16 byte alignment/);
     });
 
     it("with a store one element further", async () => {

@@ -1,5 +1,6 @@
 /** Programs that reach every schedule of blocks of threads at sizes that a test can afford: tiles, rows, split sums. */
 
+import { evaluateDim } from "../../ir/dim.ts";
 import { hostArray, type HostArray } from "../../ir/host.ts";
 import type { Module } from "../../ir/module.ts";
 import { createRandom, type Sizes } from "../run-sample.ts";
@@ -28,6 +29,62 @@ func @f(%x: f32[3,20,24], %y: f32[3,24,18]) {
   "softmax over the first axis": { text: softmax("[100,70]", 0, "[70]", 1) },
   "softmax over an axis of nothing": { text: softmax("[0,70]", 0, "[70]", 1) },
   "softmax of named sizes": { text: softmax("[N,M]", 1, "[N]", 0), sizes: { N: 6, M: 130 } },
+  "a map of whole fours": { text: map("f32[N,12]", "[12]"), sizes: { N: 45 } },
+  "a map of whole fours, of known sizes": { text: map("f32[513,128]", "[128]") },
+  "a map of any length": { text: map("f32[N]", "[N]"), sizes: { N: 1031 } },
+  "a map of no whole four": { text: map("f32[N]", "[N]"), sizes: { N: 3 } },
+  "a map of f64": { text: map("f64[N,8]", "[8]"), sizes: { N: 9 } },
+  "a map of f16": { text: map("f16[N,8]", "[8]"), sizes: { N: 9 } },
+  "a map of i8": { text: map("i8[N,8]", "[8]"), sizes: { N: 9 } },
+  "a map of conditions": { text: `
+func @f(%x: f32[N,8], %y: bool[8]) {
+  %0: bool[N,8] = broadcast %y {"axes":[1],"shape":["N",8]}
+  %1: f32[N,8] = constant {"dtype":"f32","shape":["N",8],"value":2}
+  %2: bool[N,8] = lt %x, %1
+  %3: bool[N,8] = and %0, %2
+  return %3, %2
+}`, sizes: { N: 9 } },
+  "a map with a transposed operand": { text: `
+func @f(%x: f32[N,8], %y: f32[8,N]) {
+  %0: f32[N,8] = transpose %y {"permutation":[1,0]}
+  %1: f32[N,8] = add %x, %0
+  return %1
+}`, sizes: { N: 9 } },
+  "a map of parts of rows": { text: `
+func @f(%x: f32[N,12], %y: f32[N,4]) {
+  %0: f32[N,8] = slice %x {"sizes":["N",8],"starts":[0,1],"strides":[1,1]}
+  %1: f32[N,8] = slice %x {"sizes":["N",8],"starts":[0,4],"strides":[1,1]}
+  %2: f32[N,8] = reverse %0 {"axes":[1]}
+  %3: f32[N,8] = add %2, %1
+  %4: f32[N,12] = concat %3, %y {"axis":1}
+  %5: f32[N,12] = mul %4, %x
+  %6: f32[N,16] = pad %5 {"high":[0,1],"interior":[0,0],"low":[0,3],"value":1}
+  return %3, %6
+}`, sizes: { N: 9 } },
+  "a map of rows by number": { text: `
+func @f(%table: f32[20,8], %ids: i32[N]) {
+  %0: f32[N,8] = gather %table, %ids {"axis":0}
+  %1: f32[N,8] = add %0, %0
+  return %1
+}`, sizes: { N: 37 } },
+  "a map that adds rows by number": { text: `
+func @f(%table: f32[20,8], %ids: i32[N], %rows: f32[N,8]) {
+  %0: f32[N,8] = add %rows, %rows
+  %1: f32[20,8] = scatter_add %table, %ids, %0 {"axis":0}
+  return %1
+}`, sizes: { N: 37 } },
+  "a map of random bits": { text: `
+func @f(%key: u32[2], %x: f32[N,8]) {
+  %0: u32[N,8] = random_bits %key {"shape":["N",8]}
+  %1: i32[N,8] = iota {"axis":1,"dtype":"i32","shape":["N",8]}
+  %2: f32[N,8] = cast %1 {"dtype":"f32"}
+  %3: f32[N,8] = add %2, %x
+  return %0, %3
+}`, sizes: { N: 9 } },
+  "a map of fours of a product of sizes": { text: map("f32[N,M*4]", "[M*4]"), sizes: { N: 5, M: 3 } },
+  "rows of whole fours": { text: softmax("[N,128]", 1, "[N]", 0), sizes: { N: 5 } },
+  "rows of whole fours that are more than lanes": { text: softmax("[3,1204]", 1, "[3]", 0) },
+  "sums of rows of planes": { text: reduction("reduce_sum", "[N,6,20]", [1, 2], "[N]"), sizes: { N: 3 } },
   "a sum of everything": { text: reduction("reduce_sum", "[40,50]", [0, 1], "[]") },
   "a long sum of everything": { text: reduction("reduce_sum", "[300,61]", [0, 1], "[]") },
   "long sums of columns": { text: reduction("reduce_max", "[17000,3]", [0], "[3]") },
@@ -49,6 +106,20 @@ func @f(%x: ${left}, %y: ${right}) {
   %0: ${dtype}${result} = dot_general %x, %y {"leftBatch":[],"leftReduced":[${leftReduced}]${allowed},"rightBatch":[],"rightReduced":[${rightReduced}]}
   %1: ${dtype}${result} = add %0, %0
   return %1
+}`;
+}
+
+/** Two results of an operand and one that is the same for all rows; results are exact. */
+function map(type: string, row: string): string {
+  const [dtype, dims] = [type.slice(0, type.indexOf("[")), type.slice(type.indexOf("[") + 1, -1).split(",")];
+  const shape = JSON.stringify(dims.map((dim) => (/^\d+$/.test(dim) ? Number(dim) : dim)));
+  return `
+func @f(%x: ${type}, %y: ${dtype}${row}, %rate: ${dtype}[]) {
+  %0: ${type} = broadcast %y {"axes":[${dims.length - 1}],"shape":${shape}}
+  %1: ${type} = broadcast %rate {"axes":[],"shape":${shape}}
+  %2: ${type} = add %x, %0
+  %3: ${type} = mul %2, %1
+  return %2, %3
 }`;
 }
 
@@ -79,7 +150,7 @@ export function inputsFor({ functions }: Module, sizes: Sizes, isExact = false):
   const random = createRandom(1);
   return functions.find(({ name }) => name === "f")?.body.parameters.map(({ type }) => {
     if (type.kind !== "tensor") throw new TypeError("a function of tensors was expected");
-    const shape = type.shape.map((dim) => (typeof dim === "number" ? dim : sizes[dim.key] ?? NaN));
+    const shape = type.shape.map((dim) => evaluateDim(dim, sizes));
     const count = shape.reduce((product, size) => product * size, 1);
     return hostArray(type.dtype, shape, Array.from({ length: count }, () => (isExact ? Math.floor(random() * 9) - 4 : type.dtype === "f32" ? random() * 4 : Math.floor(random() * 100) - 50)));
   }) ?? [];

@@ -40,7 +40,7 @@ function kernelText(entry: string, inputs: number, buffers: readonly string[], d
 export const wgslText = [
   kernelText("add", 2, ["x: f32", "y: f32", "z: f32"], ["N"], "if (i < add_dims.N) { z[i] = x[i] + y[i]; }"),
   kernelText("add3", 2, ["x: f32", "y: f32", "z: f32"], [], "if (i < 3u) { z[i] = x[i] + y[i]; }"),
-  // The length of a binding is the buffer's, to the element.
+  // The length of a binding is the buffer's, up to the next whole vector of four words.
   kernelText("twice", 1, ["x: f32", "y: f32"], ["N"], "if (i < arrayLength(y) && twice_dims.N > 0u) { y[i] = 2.0f * x[i]; }"),
   kernelText("twice3", 1, ["x: f32", "y: f32"], [], "if (i < 3u) { y[i] = 2.0f * x[i]; }"),
   kernelText("fill_dims", 0, ["y: i32"], ["A", "B"], "if (i == 0u) { y[0] = i32(fill_dims_dims.A * 1000u + fill_dims_dims.B); }"),
@@ -48,6 +48,7 @@ export const wgslText = [
   kernelText("increment", 0, ["n: i32"], [], "if (i == 0u) { n[0] += 1; }"),
   kernelText("negate_bool", 1, ["x: u32", "y: u32"], ["N"], "if (i < negate_bool_dims.N) { y[i] = select(0u, 1u, x[i] == 0u); }"),
   kernelText("negate_i8", 1, ["x: i32", "y: i32"], ["N"], "if (i < negate_i8_dims.N) { y[i] = -x[i]; }"),
+  kernelText("turn_vectors", 1, ["x: vec4<f32>", "y: f32"], ["N"], "if (i < turn_vectors_dims.N) { let j = turn_vectors_dims.N - 1u - i; y[i] = x[j / 4u][j % 4u]; }"),
   kernelText("mark_blocks", 0, ["seen: i32"], ["N"], "if (i < mark_blocks_dims.N * 64u && thread == 0u) { seen[i / 64u] += 1 + i32(i / 64u); }"),
   kernelText("slow", 1, ["x: f32", "y: f32"], [], "var v = x[0]; for (var k = 0u; k < 300000u; k++) { v = v * 0.999f + 0.001f; } y[i] = v;"),
   kernelText("too_long", 1, ["x: f32", "y: f32"], [], "y[0] = x[99];").replaceAll("array<f32>", "array<f32, 100>"),

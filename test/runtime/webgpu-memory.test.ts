@@ -54,7 +54,7 @@ describe("runtime: memory on webgpu", () => {
   it("rounds sizes up to classes that waste an eighth at most", () => {
     fc.assert(fc.property(fc.integer({ min: 1, max: 2 ** 33 }), (bytes) => {
       const size = sizeClass(bytes);
-      assert.ok(size >= bytes && size % 4 === 0 && sizeClass(size) === size);
+      assert.ok(size >= bytes && size % 16 === 0 && sizeClass(size) === size);
       assert.ok(size <= Math.max(256, bytes * 1.125), `${bytes} in ${size}`);
     }));
   });

@@ -77,6 +77,11 @@ describe("runtime: running programs on webgpu", () => {
     }
   });
 
+  it("shows kernels whole vectors, whatever the number of elements", async () => {
+    const turn = await bind("turn", unary("turn", "turn_vectors", "f32"));
+    for (const size of [1, 2, 3, 4, 6, 63, 65, 1001]) assert.deepEqual([...(await turn(tensor(numbers(size))).data())], [...numbers(size).toReversed()], `${size}`);
+  });
+
   it("writes and reads any number of bytes of every dtype that it has", async () => {
     for (const [dtype, each] of [["u8", 1], ["i8", 1], ["bool", 1], ["f16", 2], ["f32", 4], ["u32", 4]] as const) {
       for (const count of [0, 1, 2, 3, 5, 64, 257]) {

@@ -2,8 +2,9 @@
  * Rows by the lanes of a block: sums, softmax, layer norm and their kin, each in one kernel.
  *
  * A row is stages: reductions in order, then what is stored of it. In a stage the lanes of a row take its elements in
- * turns, each keeps a total of its own, and the totals are folded (totals.ts). What a stage needs of earlier ones is
- * computed anew from their totals: it is scalar, and cheaper than passing it on.
+ * turns, four neighbours at a time where those are one access (widen-accesses); each lane keeps a total of its own, and
+ * the totals are folded (totals.ts). What a stage needs of earlier ones is computed anew from their totals: it is scalar,
+ * and cheaper than passing it on.
  */
 
 import type { Builder } from "../../../ir/builder.ts";
@@ -17,11 +18,12 @@ import { hasEffect } from "../../effects.ts";
 import type { Limits } from "../../limits.ts";
 import { isMultiple } from "../choose-tile.ts";
 import type { Space } from "../contract.ts";
-import { serialLoop, when } from "../loops.ts";
+import { range, serialLoop, when } from "../loops.ts";
 import { expandSerially } from "../serial.ts";
 import { workOf } from "../work.ts";
 import { blocks, phase, whenBelow } from "./block.ts";
 import { isAlongRow, type RowLayout } from "./layout.ts";
+import { loadingOnce, neighbours, prefersNeighbours } from "./neighbours.ts";
 import { createTotals, type Place, sharedElements, type Totals } from "./totals.ts";
 
 /** Whether a body is stages that share nothing but totals, and whose totals fit into the memory of a block. */
@@ -39,6 +41,9 @@ export function scheduleRows(b: Builder, space: Space, layout: RowLayout, { subg
     new RowStages(b, space, layout, subgroup, count, block).build();
   });
 }
+
+/** What is done at an element of a row, with how to inline it. */
+type BodyAlongRow = (rule: RewriteRule, index: readonly Value[], carried: readonly Value[]) => readonly Value[];
 
 class RowStages {
   readonly #b: Builder;
@@ -119,8 +124,8 @@ class RowStages {
         const element = withOuter(at(op.regions, 0), outer);
         const extents = op.attrs["extents"] as readonly Dim[];
         const combineHere = withOuter(combine, outer);
-        totals.keep(place, this.#alongRow(extents, place.lane, op.operands.map(outer), (index, carried) =>
-          inlineRegion(b, combineHere, [...carried, ...inlineRegion(b, element, index, expandSerially)], expandSerially)));
+        totals.keep(place, this.#alongRow(element, extents, place.lane, op.operands.map(outer), (rule, index, carried) =>
+          inlineRegion(b, combineHere, [...carried, ...inlineRegion(b, element, index, rule)], expandSerially)));
       });
       totals.fold();
       this.#totals.set(op, totals);
@@ -140,16 +145,33 @@ class RowStages {
       if (stores.length > 0) when(b, b.eq(place.lane, b.index(0)), () => stores.forEach((op) => b.copy(op, op.operands.map(outer))));
       for (const op of alongRow) {
         const body: Region = withOuter(at(op.regions, 0), outer);
-        this.#alongRow(op.attrs["extents"] as readonly Dim[], place.lane, [], (index) => (inlineRegion(b, body, index, expandSerially), []));
+        this.#alongRow(body, op.attrs["extents"] as readonly Dim[], place.lane, [], (rule, index) => (inlineRegion(b, body, index, rule), []));
       }
     });
   }
 
-  /** A loop over the elements of a row that this lane has. */
-  #alongRow(extents: readonly Dim[], lane: Value, carries: readonly Value[], body: (index: readonly Value[], carried: readonly Value[]) => readonly Value[]): readonly Value[] {
+  /**
+   * The elements of a row that this lane has: one at a time, the lanes side by side; or four where the row is whole fours
+   * and `accesses`, the region that the body inlines, touches memory that is consecutive along it.
+   */
+  #alongRow(accesses: Region, extents: readonly Dim[], lane: Value, carries: readonly Value[], body: BodyAlongRow): readonly Value[] {
     const b = this.#b;
+    const { lanes } = this.#layout;
     const elements = mulDims(1, ...extents);
-    return serialLoop(b, lane, b.index(elements), this.#layout.lanes, carries, (element, carried) => body(delinearize(b, element, extents), carried));
+    const last = extents.at(-1);
+    if (typeof last !== "number" || !isMultiple(last, neighbours) || !prefersNeighbours(accesses)) {
+      return serialLoop(b, lane, b.index(elements), lanes, carries, (element, carried) => body(expandSerially, delinearize(b, element, extents), carried));
+    }
+    const shape = [...extents.slice(0, -1), last / neighbours];
+    const four = (position: Value, carried: readonly Value[]): readonly Value[] => {
+      const index = delinearize(b, position, shape);
+      const first = b.mul(at(index, -1), neighbours);
+      const once = loadingOnce(accesses);
+      return range(neighbours).reduce((before, offset) => body(once, [...index.slice(0, -1), b.add(first, offset)], before), carried);
+    };
+    const fours = mulDims(1, ...shape);
+    // As many lanes as fours: each has one.
+    return fours === lanes ? four(lane, carries) : serialLoop(b, lane, b.index(fours), lanes, carries, four);
   }
 }
 

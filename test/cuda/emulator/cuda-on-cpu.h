@@ -84,6 +84,9 @@ TSDLC_VECTOR(int, int, 4)
 TSDLC_VECTOR(unsigned, uint, 4)
 TSDLC_VECTOR(unsigned short, ushort, 2)
 TSDLC_VECTOR(double, double, 8)
+TSDLC_VECTOR(signed char, char, 1)
+TSDLC_VECTOR(unsigned char, uchar, 1)
+TSDLC_VECTOR(long long, longlong, 8)
 #undef TSDLC_VECTOR
 
 // Overloads that CUDA has in the global namespace and C does not.
