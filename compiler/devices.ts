@@ -2,39 +2,17 @@
  * `tsdlc devices`: what programs can run on here, and why what is missing is missing.
  */
 
-import { type Device, device, TsdlcError } from "tsdlc-runtime";
-
-/** More GPUs than any machine has: the driver says when there are no more. */
-const mostGpus = 64;
+import { type Device, devices } from "tsdlc-runtime";
 
 export async function listDevices(): Promise<string> {
-  return [await describe("cpu"), ...(await describeGpus()), await describe("webgpu")].join("\n");
-}
-
-async function describeGpus(): Promise<readonly string[]> {
-  const texts = [await describe("cuda")];
-  for (let ordinal = 1; ordinal < mostGpus && !texts[0]?.includes(absence); ordinal++) {
-    const found = await open(`cuda:${ordinal}`);
-    if (found instanceof TsdlcError) break;
-    texts.push(print(found));
-  }
-  return texts;
-}
-
-const absence = ": not there";
-
-async function describe(name: string): Promise<string> {
-  const found = await open(name);
-  return found instanceof TsdlcError ? `${name}${absence}\n  ${found.message.replaceAll("\n", "\n  ")}\n` : print(found);
-}
-
-async function open(name: string): Promise<Device | TsdlcError> {
-  try {
-    return await device(name);
-  } catch (error) {
-    if (error instanceof TsdlcError) return error;
-    throw error;
-  }
+  const { present, absent } = await devices();
+  const texts = new Map([
+    ...present.map((device) => [device.name, print(device)] as const),
+    ...absent.map(({ name, reason }) => [name, `${name}: not there\n  ${reason.replaceAll("\n", "\n  ")}\n`] as const),
+  ]);
+  const order = ["cpu", "cuda", "webgpu"];
+  const placeOf = (name: string): number => order.findIndex((kind) => name.startsWith(kind));
+  return [...texts].sort(([left], [right]) => placeOf(left) - placeOf(right)).map(([, text]) => text).join("\n");
 }
 
 function print({ name, facts, features }: Device): string {

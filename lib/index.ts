@@ -2,6 +2,7 @@
 
 export { arange, concat, constant, einsum, full, ones, onesLike, stack, where, zeros, zerosLike } from "./create.ts";
 export { withDevice } from "./eager/execute.ts";
+export { scope } from "./eager/scope.ts";
 export { tensor } from "./from-data.ts";
 export { customGrad, grad, jvp, stopGradient, valueAndGrad } from "./grad.ts";
 export * as initial from "./initial.ts";
@@ -14,5 +15,5 @@ export type { Dim, DTypeName, Shape, ShapeError } from "./shape.ts";
 export { Tensor, type Float, type Integer, type Numeric } from "./tensor.ts";
 export { mapTree } from "./tree.ts";
 export {
-  type Device, device, memory, type TypedArray, TsdlcError,
+  type Device, device, type DeviceList, devices, memory, type TypedArray, TsdlcError,
 } from "tsdlc-runtime";

@@ -12,9 +12,10 @@
  * and otherwise by `tsdlc check` and `tsdlc build`.
  */
 
-import { type DTypeName, Tensor as Handle } from "tsdlc-runtime";
+import { type Device, type DTypeName, Tensor as Handle } from "tsdlc-runtime";
 import * as activation from "./activation.ts";
 import * as arrange from "./arrange.ts";
+import { moveTo } from "./eager/move.ts";
 import * as loss from "./loss.ts";
 import { primitive } from "./primitive.ts";
 import type {
@@ -129,8 +130,8 @@ export class Tensor<S extends Shape = Shape, D extends DTypeName = "f32"> extend
 
   /* ------------------------------------------------------------ dtype */
 
-  /** The same numbers in another dtype: floats to integers cut towards zero, anything but 0 is true. */
-  to<A extends Shape, T extends DTypeName>(this: Tensor<A, DTypeName>, dtype: T): Tensor<A, T> { return primitive("to", this, dtype); }
+  /** The same numbers in another dtype (floats to integers cut towards zero, anything but 0 is true), or on another device. */
+  to<A extends Shape, D extends DTypeName, T extends DTypeName | Device>(this: Tensor<A, D>, target: T): Tensor<A, T extends DTypeName ? T : D> { return typeof target === "string" ? primitive("to", this, target) : moveTo(this, target as Device); }
 
   /* ------------------------------------------------------------ reductions: an axis, a list of axes, or none for all */
 

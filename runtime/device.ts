@@ -5,7 +5,7 @@
  * only reading waits. openers.ts knows the implementations.
  */
 
-import { DeviceError } from "./errors.ts";
+import { DeviceError, isDeviceError, TsdlcError } from "./errors.ts";
 import { openers } from "./openers.ts";
 import { deviceOption, isNode } from "./options.ts";
 import type { Plan } from "./plan.ts";
@@ -139,6 +139,36 @@ export async function device(name: string | undefined = deviceOption()): Promise
   const [, kind = name, ordinal = "0"] = /^(cuda)(?::(\d{1,4}))?$/.exec(name) ?? [];
   if (!isKind(kind)) throw new DeviceError(`there is no device "${name}": the names are cpu, cuda (or cuda:1 and so on) and webgpu`);
   return (inUse = await openerOf(kind).open(Number(ordinal)));
+}
+
+export interface DeviceList {
+  /** The cpu first. Those that are listed are open. */
+  readonly present: readonly Device[];
+  readonly absent: readonly { readonly name: string; readonly reason: string }[];
+}
+
+/** More GPUs than any machine has: the driver says when there are no more. */
+const mostGpus = 64;
+
+/** Everything that programs can run on here, and why what is missing is missing. Does not change which device is used. */
+export async function devices(): Promise<DeviceList> {
+  const present: Device[] = [];
+  const absent: { name: string; reason: string }[] = [];
+  const open = async (kind: DeviceKind, ordinal: number): Promise<string | undefined> => {
+    try {
+      present.push(await openerOf(kind).open(ordinal));
+      return undefined;
+    } catch (error) {
+      if (isDeviceError(error) || (error instanceof TsdlcError)) return error.message;
+      throw error;
+    }
+  };
+  for (const kind of (["cpu", "cuda", "webgpu"] as const).filter(isThinkable)) {
+    const reason = await open(kind, 0);
+    if (reason !== undefined) absent.push({ name: kind, reason });
+    else if (kind === "cuda") for (let ordinal = 1; ordinal < mostGpus && (await open(kind, ordinal)) === undefined; ordinal++);
+  }
+  return { present, absent };
 }
 
 /** The device that TSDLC_DEVICE names, else the first of these kinds that is worth using; others are not opened. */

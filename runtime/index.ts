@@ -2,7 +2,7 @@
 
 export { type Callable, type TensorMaker } from "./callable.ts";
 export {
-  type CodeFile, type CodeImage, type Device, device, type DeviceBuffer, type DeviceModule, memory, type MemoryUse, type PreparedPlan, type ProgramSource,
+  type CodeFile, type CodeImage, type Device, device, type DeviceBuffer, type DeviceList, type DeviceModule, devices, memory, type MemoryUse, type PreparedPlan, type ProgramSource,
 } from "./device.ts";
 export { type TypedArray, type TypedArrays } from "./dtype.ts";
 export {

@@ -33,6 +33,8 @@ const intrinsics: Readonly<Record<string, Readonly<Record<string, NativeFunction
   },
   "jit.ts": { jit: notCompiled("jit", "call the function itself: all of a model is compiled") },
   "from-data.ts": { tensor: notCompiled("tensor", "write constant([[1, 2], [3, 4]]) for numbers in the source, or pass the tensor in as a parameter") },
+  "scope.ts": { scope: notCompiled("scope", "leave it out: the compiler knows when each value was used last") },
+  "move.ts": { moveTo: notCompiled("to(device)", "a built program runs on the device that its package is loaded on") },
   "execute.ts": { withDevice: notCompiled("withDevice", "a built program runs on the device that its package is loaded on") },
   "model.ts": {
     model: new NativeFunction("model", (run, [body, options], node) => {

@@ -8,6 +8,7 @@ import type { Computation } from "./computation.ts";
 import type { TensorFacts } from "./generalize.ts";
 import { usualDevice } from "./host.ts";
 import { prepare } from "./kernels.ts";
+import { noteInScope } from "./scope.ts";
 import { type AnyTensor, isTaping, writeOnTapes } from "./tape.ts";
 import { currentTrace } from "./trace.ts";
 
@@ -33,7 +34,9 @@ function run(application: Application, inputs: readonly AnyTensor[], name: strin
     application.prepared = { device, plan: prepare(application.computation, application.sizes, device) };
   }
   const buffers = application.prepared.plan.run(inputs.map((input) => bufferOn(device, input)));
-  return application.results.map(({ dtype, shape }, i): AnyTensor => new Tensor(dtype, shape, { kind: "device", device, buffer: at(buffers, i) }));
+  const outputs = application.results.map(({ dtype, shape }, i): AnyTensor => new Tensor(dtype, shape, { kind: "device", device, buffer: at(buffers, i) }));
+  noteInScope(outputs);
+  return outputs;
 }
 
 let chosen: Device | undefined;
