@@ -14,6 +14,7 @@ import { benchCall } from "./call.ts";
 import { benchCeilings } from "./ceilings.ts";
 import { benchCuda } from "./cuda.ts";
 import { type Machine, openMachine } from "./machine.ts";
+import { benchEager } from "./eager.ts";
 import { benchMatmul } from "./matmul.ts";
 import { benchChain, benchSoftmax } from "./memory.ts";
 import { benchMnist } from "./mnist.ts";
@@ -24,6 +25,7 @@ const tables: Readonly<Record<string, (machine: Machine) => Promise<string>>> = 
   chain: benchChain,
   softmax: benchSoftmax,
   call: benchCall,
+  eager: benchEager,
   accuracy: benchAccuracy,
   mnist: benchMnist,
   build: ({ quick }) => benchBuild(quick),
