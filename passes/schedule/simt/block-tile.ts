@@ -1,5 +1,5 @@
 /**
- * Chooses the tile of a contraction that one block makes, and each thread's part of it.
+ * Chooses the tile of a contraction that one block makes, each thread's part of it, and how it is in shared memory.
  *
  * A value in shared memory is read once for each thread row or column, so larger parts need less of its bandwidth; but
  * a result of few tiles leaves most of a device idle. Sizes that are named are taken to be moderate.
@@ -11,12 +11,16 @@ import type { Limits } from "../../limits.ts";
 import type { ContractionParts } from "../contract.ts";
 import { localityAlong } from "../locality.ts";
 import { powerOfTwo } from "./block.ts";
+import { type Stages, stagesFor } from "./walk.ts";
 
 export interface BlockTile {
   readonly rows: number;
   readonly columns: number;
   /** Terms of the sum that are in shared memory at once. */
   readonly depth: number;
+  readonly stages: Stages;
+  /** Elements between the terms of an operand whose neighbours are neighbours along the sum (piece.ts). */
+  readonly padding: number;
   /** Rows and columns of one thread. */
   readonly threadRows: number;
   readonly threadColumns: number;
@@ -32,7 +36,14 @@ const fewest = 5;
 /** Results of which both sides are at least this long have tiles of 128 to spare: 64 of them, and more. */
 const large = 1024;
 
-const depth = 16;
+/**
+ * With 8 terms a thread of the largest tile takes one patch of each operand at a step, and the text of two steps, which
+ * is all in the loop, is 1024 multiply-adds long.
+ */
+const [depthOfLarge, depthOfOthers] = [8, 16];
+
+/** Rows of shared memory stay multiples of four elements, so that patches can be read at once. */
+const padding = 4;
 
 export function chooseBlockTile(parts: ContractionParts, limits: Limits): BlockTile | undefined {
   const { attrs: { m, n, k, dtype }, left, right } = parts;
@@ -42,15 +53,19 @@ export function chooseBlockTile(parts: ContractionParts, limits: Limits): BlockT
   // Neighbouring threads have neighbouring columns, so a thread has fewer of them where there are few.
   const [threadRows, threadColumns] = isLarge ? [8, 8] : rows * columns >= 1024 ? [4, 4] : [2, 2];
   const threads = (rows / threadRows) * (columns / threadColumns);
-  const sharedBytes = depth * (rows + columns + 2) * bytesOf(dtype);
-  if (threads > limits.threads || sharedBytes > limits.sharedBytes) return undefined;
+  if (threads > limits.threads) return undefined;
   const [row, leftTerm, rightTerm, column] = [left.parameters.at(-2), left.parameters.at(-1), right.parameters.at(-2), right.parameters.at(-1)];
   if (row === undefined || leftTerm === undefined || rightTerm === undefined || column === undefined) return undefined;
-  return {
-    rows, columns, depth, threadRows, threadColumns, threads,
-    isLeftAlongSum: localityAlong(left, leftTerm) > localityAlong(left, row),
-    isRightAlongSum: localityAlong(right, rightTerm) > localityAlong(right, column),
-  };
+  const depth = isLarge ? depthOfLarge : depthOfOthers;
+  const isLeftAlongSum = localityAlong(left, leftTerm) > localityAlong(left, row);
+  const isRightAlongSum = localityAlong(right, rightTerm) > localityAlong(right, column);
+  const bytesWith = (padding: number): number => depth * (rows + columns + padding * (Number(isLeftAlongSum) + Number(isRightAlongSum))) * bytesOf(dtype);
+  const choices = [padding, 0].map((padding) => ({ padding, bytes: bytesWith(padding), stages: stagesFor(k, depth, bytesWith(padding), limits.sharedBytes) }));
+  // Without padding two threads at a time store to one bank: that costs less than a second barrier.
+  const fitting = choices.filter(({ bytes }) => bytes <= limits.sharedBytes).sort((left, right) => right.stages - left.stages)[0];
+  if (fitting === undefined) return undefined;
+  const { stages } = fitting;
+  return { rows, columns, depth, stages, padding: fitting.padding, threadRows, threadColumns, threads, isLeftAlongSum, isRightAlongSum };
 }
 
 /** The side of a tile along an axis: no longer than the axis, and long only where there are many tiles all the same. */
