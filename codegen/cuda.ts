@@ -110,7 +110,8 @@ export const cudaTarget: Target = {
   extract: noVectors,
   shuffle: noVectors,
   alloc: (name, memory, elements) => `${memory.space === "shared" ? "__shared__ " : ""}${cMemoryName(memory)} ${name}[${elements}];`,
-  barrier: "__syncthreads();",
+  // It orders both kinds of memory.
+  barrier: () => "__syncthreads();",
   phase: (index, body) => ["{", ...indent([`const index_t ${index} = threadIdx.x;`, ...body]), "}"],
   loop: (kind, index, start, stop, step, body) => [
     ...(kind === "unroll" ? ["#pragma unroll"] : []),

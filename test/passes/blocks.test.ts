@@ -17,6 +17,19 @@ import { functionOf, inputsOf, type Sizes, sizesOfSample, ulpsBetween, withSizes
 
 const tiers = ["wgsl-base", "cuda"];
 
+/** Programs whose barriers are taken away, one at a time. */
+const watched: readonly (readonly [what: string, tier: string])[] = [
+  ["a contraction of several tiles and steps", "wgsl-base"],
+  ["a contraction of an even number of steps", "wgsl-base"],
+  ["a contraction of named sizes", "wgsl-base"],
+  ["a contraction of two steps", "wgsl-base"],
+  ["a contraction in tf32", "cuda"],
+  ["a contraction of f16, of an odd number of steps", "cuda"],
+  ["a contraction of two steps, in bf16", "cuda"],
+  ["softmax over long rows", "wgsl-base"],
+  ["softmax over short rows", "wgsl-base"],
+];
+
 function schedule(module: Module, tier: string): Module {
   return runPasses(module, [...tensorPipeline, ...kernelPipeline], { limits: findLimits(tier) });
 }
@@ -78,15 +91,31 @@ describe("schedules of blocks", function () {
     assert.equal(kernels(contraction("f32[9,100]", "f32[100,10]", "[9,10]", 1, 0)), 1);
   });
 
-  for (const what of ["a contraction of several tiles and steps", "softmax over long rows", "softmax over short rows"]) {
-    it(`needs each barrier of ${what}`, () => {
+  it("has one barrier for each step of a contraction, with two stages of shared memory", () => {
+    // In front of the loop nothing waits; in it are two steps.
+    assert.deepEqual(barriersOf("a contraction of several tiles and steps", "wgsl-base"), { all: 2, inLoops: 2 });
+    assert.deepEqual(barriersOf("a contraction of named sizes", "wgsl-base"), { all: 2, inLoops: 2 });
+    assert.deepEqual(barriersOf("a contraction in tf32", "cuda"), { all: 2, inLoops: 2 });
+    assert.deepEqual(barriersOf("a contraction of f16, of an odd number of steps", "cuda"), { all: 2, inLoops: 2 });
+  });
+
+  it("has two for each step where there is one stage", () => {
+    assert.deepEqual(barriersOf("a contraction of one step", "wgsl-base"), { all: 2, inLoops: 2 });
+    assert.deepEqual(barriersOf("a contraction of two steps", "wgsl-base"), { all: 2, inLoops: 2 });
+    assert.deepEqual(barriersOf("a contraction of two steps, in bf16", "cuda"), { all: 2, inLoops: 2 });
+  });
+
+  for (const [what, tier] of watched) {
+    it(`needs each barrier of ${what}, for ${tier}, and the memory that it orders`, () => {
       const module = parse(programs[what]?.text ?? "");
-      const scheduled = schedule(module, "wgsl-base");
-      const inputs = inputsFor(module, {});
-      const count = countBarriers(scheduled);
-      assert.ok(count >= 2, `${count} barriers`);
-      for (let which = 0; which < count; which++) {
-        assert.throws(() => run(withoutBarrier(scheduled, which), inputs, {}), /races with thread \d+ of its block, which .* the same element: there is no barrier between them/, `barrier ${which}`);
+      const scheduled = schedule(module, tier);
+      const inputs = inputsFor(module, programs[what]?.sizes ?? {});
+      const { all } = countBarriers(scheduled);
+      assert.ok(all >= 2, `${all} barriers`);
+      for (let which = 0; which < all; which++) {
+        for (const broken of [withoutBarrier(scheduled, which), withBarrierOfOther(scheduled, which)]) {
+          assert.throws(() => run(broken, inputs, programs[what]?.sizes ?? {}), /races with thread \d+ of its block, which .* the same element: there is no barrier between them/, `barrier ${which}`);
+        }
       }
     });
   }
@@ -107,21 +136,40 @@ function assertClose(actual: readonly HostArray[], expected: readonly HostArray[
   });
 }
 
-function countBarriers(module: Module): number {
-  let count = 0;
-  withBarriers(module, () => (count++, true));
-  return count;
+interface BarrierCount {
+  readonly all: number;
+  readonly inLoops: number;
+}
+
+function barriersOf(what: string, tier: string): BarrierCount {
+  return countBarriers(schedule(parse(programs[what]?.text ?? ""), tier));
+}
+
+function countBarriers(module: Module): BarrierCount {
+  let [all, inLoops] = [0, 0];
+  withBarriers(module, (op) => (all++, op));
+  for (const { body } of module.functions) visitOps(body, ({ attrs, regions: [inner] }) => void (attrs["kind"] === "serial" && inner !== undefined && visitOps(inner, ({ name }) => void (name === "barrier" && inLoops++))));
+  return { all, inLoops };
 }
 
 function withoutBarrier(module: Module, which: number): Module {
   let position = 0;
-  return withBarriers(module, () => position++ !== which);
+  return withBarriers(module, (op) => (position++ === which ? undefined : op));
 }
 
-/** The module with those barriers that are to be kept. */
-function withBarriers(module: Module, keep: () => boolean): Module {
-  const opsOf = (ops: readonly Op[]): readonly Op[] =>
-    ops.flatMap((op) => (op.name === "barrier" && !keep() ? [] : [{ ...op, regions: op.regions.map(regionOf) }]));
+/** One barrier orders the device's memory in place of shared memory. */
+function withBarrierOfOther(module: Module, which: number): Module {
+  let position = 0;
+  return withBarriers(module, (op) => (position++ === which ? { ...op, attrs: { orders: ["global"] } } : op));
+}
+
+/** The module with what each barrier becomes. */
+function withBarriers(module: Module, change: (op: Op) => Op | undefined): Module {
+  const opsOf = (ops: readonly Op[]): readonly Op[] => ops.flatMap((op) => {
+    if (op.name !== "barrier") return [{ ...op, regions: op.regions.map(regionOf) }];
+    const changed = change(op);
+    return changed === undefined ? [] : [changed];
+  });
   const regionOf = (region: Region): Region => ({ ...region, ops: opsOf(region.ops) });
   return { functions: module.functions.map((func): Func => ({ ...func, body: regionOf(func.body) })) };
 }
