@@ -2,8 +2,9 @@
  * A contraction by matrix instructions, where its factors may be rounded to what they take.
  *
  * A block walks along the sum (walk.ts) with pieces in packed words, and each warp of it has a part of the tile, which it
- * makes of products of 16 by 8. Words of one row are together in shared memory, and rows are 20 words apart, so that the
- * 32 words a warp loads at once are on 32 different banks.
+ * makes of products of 16 by 8. Words of one row are together in shared memory, 16 of them, for two products. A sum has no
+ * order: so a thread takes four neighbouring words of a row as its parts of both, in one access of 16 bytes, and those
+ * that eight threads load at once, of two rows, are on 32 different banks.
  */
 
 import type { Builder } from "../../../ir/builder.ts";
@@ -38,11 +39,12 @@ export interface MatrixTile {
   readonly isRightAlongSum: boolean;
 }
 
-/** Words of a piece along the sum: two products deep. */
-const depth = 16;
-/** Of one product. */
+/** Of one product; and how many a piece is deep. */
 const [productRows, productColumns, productWords] = [16, 8, 8];
-const padding = 4;
+const products = 2;
+/** Words of a piece along the sum, and of a thread in a row of them. */
+const depth = products * productWords;
+const wordsOfThread = depth / 4;
 
 /** Smaller results fill too little of a product, and go without. */
 const fewest = 16;
@@ -62,7 +64,7 @@ export function chooseMatrixTile(parts: ContractionParts, limits: Limits): Matri
     format: precision,
     ...size,
     termsOfWord,
-    stages: stagesFor(k, depth * termsOfWord, 4 * (size.rows + size.columns) * (depth + padding), limits.sharedBytes),
+    stages: stagesFor(k, depth * termsOfWord, 4 * (size.rows + size.columns) * depth, limits.sharedBytes),
     isLeftAlongSum: localityAlong(left, leftTerm) > localityAlong(left, row),
     isRightAlongSum: localityAlong(right, rightTerm) > localityAlong(right, column),
   };
@@ -111,34 +113,32 @@ class TileOfWarps {
     const inlined = (region: Region, index: readonly Value[]): Value => only(inlineRegion(b, region, [...this.#batch, ...index], expandSerially));
     const piece = (side: number, extent: Dim, first: Value, isAlongSum: boolean, element: (side: Value, term: Value) => Value): Piece => new Piece(b, {
       threads, side, extent, first, isAlongSum, element, depth, stages, termsOfWord, terms: k, wordType: "u32", elementType: "f32",
-      toWord: (elements) => b.pack(elements, { format }), isSideFirst: true, padding,
+      toWord: (elements) => b.pack(elements, { format }), isSideFirst: true, padding: 0,
     });
     const leftPiece = piece(rows, m, this.#firstRow, isLeftAlongSum, (row, term) => inlined(left, [row, term]));
     const rightPiece = piece(columns, n, this.#firstColumn, isRightAlongSum, (column, term) => inlined(right, [term, column]));
     const totals = registers(b, "f32", threads, [this.#down * this.#across * registersOfMma.total]);
-    const lefts = registers(b, "u32", threads, [this.#down * registersOfMma.left]);
-    const rights = registers(b, "u32", threads, [this.#across * registersOfMma.right]);
+    const lefts = registers(b, "u32", threads, [products * this.#down * registersOfMma.left]);
+    const rights = registers(b, "u32", threads, [products * this.#across * registersOfMma.right]);
 
-    /** Factors are loaded by threads, and multiplied by all of them between two phases. */
-    const multiply = (stage: number, first: ThreadPart, last: ThreadPart = () => undefined): void => {
-      const firstWords = range(depth / productWords).map((product) => product * productWords);
-      for (const firstWord of firstWords) {
-        phase(b, threads, (thread) => {
-          if (firstWord === 0) first(thread);
-          this.#loadFactors(thread, stage, firstWord, leftPiece, rightPiece, lefts, rights);
-        });
+    /** Factors are loaded by each thread, and multiplied by all of them together. */
+    const multiply = (stage: Value, first: ThreadPart): void => {
+      phase(b, threads, (thread) => {
+        first(thread);
+        this.#loadFactors(thread, stage, leftPiece, rightPiece, lefts, rights);
+      });
+      for (const product of range(products)) {
         for (const i of range(this.#down)) {
           for (const j of range(this.#across)) {
             b.mma(totals, lefts, rights, {
               format,
               total: (i * this.#across + j) * registersOfMma.total,
-              left: i * registersOfMma.left,
-              right: j * registersOfMma.right,
+              left: this.#leftRegister(product, i),
+              right: this.#rightRegister(product, j),
             });
           }
         }
       }
-      phase(b, threads, last);
     };
 
     walkAlongSum(b, {
@@ -165,22 +165,35 @@ class TileOfWarps {
     };
   }
 
-  #loadFactors(thread: Value, stage: number, firstWord: number, left: Piece, right: Piece, lefts: Value, rights: Value): void {
+  /** Of a thread's four words the first two are its words p and p + 4 in the first product, the others in the second. */
+  #loadFactors(thread: Value, stage: Value, left: Piece, right: Piece, lefts: Value, rights: Value): void {
     const b = this.#b;
     const { row, column, group, place } = this.#placeOf(thread);
-    const wordAt = (offset: number): Value => b.add(place, firstWord + offset);
+    const firstWord = b.mul(place, wordsOfThread);
+    const wordsOf = (piece: Piece, side: Value): readonly Value[] =>
+      range(wordsOfThread).map((word) => piece.load(stage, side, word === 0 ? firstWord : b.add(firstWord, word)));
+    const [lefthand, righthand] = [b.add(row, group), b.add(column, group)];
     for (const i of range(this.#down)) {
-      for (const register of range(registersOfMma.left)) {
-        const side = b.add(b.add(row, group), i * productRows + 8 * (register % 2));
-        b.store(lefts, left.load(stage, side, wordAt(4 * Math.floor(register / 2))), [thread, b.index(i * registersOfMma.left + register)]);
+      for (const half of range(2)) {
+        wordsOf(left, b.add(lefthand, i * productRows + 8 * half)).forEach((word, position) => {
+          const register = this.#leftRegister(Math.floor(position / 2), i) + half + 2 * (position % 2);
+          b.store(lefts, word, [thread, b.index(register)]);
+        });
       }
     }
     for (const j of range(this.#across)) {
-      for (const register of range(registersOfMma.right)) {
-        const side = b.add(b.add(column, group), j * productColumns);
-        b.store(rights, right.load(stage, side, wordAt(4 * register)), [thread, b.index(j * registersOfMma.right + register)]);
-      }
+      wordsOf(right, b.add(righthand, j * productColumns)).forEach((word, position) => {
+        b.store(rights, word, [thread, b.index(this.#rightRegister(Math.floor(position / 2), j) + (position % 2))]);
+      });
     }
+  }
+
+  #leftRegister(product: number, down: number): number {
+    return (product * this.#down + down) * registersOfMma.left;
+  }
+
+  #rightRegister(product: number, across: number): number {
+    return (product * this.#across + across) * registersOfMma.right;
   }
 
   #finish(thread: Value, totals: Value): void {

@@ -35,7 +35,7 @@ export interface PieceOptions {
   /** The operand's element at a row or column and a term. */
   readonly element: (side: Value, term: Value) => Value;
   readonly toWord: (elements: readonly Value[]) => Value;
-  /** Whether words of a side are together in memory, with so many more between sides; else sides of a word are. */
+  /** Whether words of a side are together in shared memory; else sides of a word are, with so many elements after them. */
   readonly isSideFirst: boolean;
   readonly padding: number;
   readonly stages: Stages;
@@ -44,19 +44,10 @@ export interface PieceOptions {
 /** Neighbours that travel together: 16 bytes of f32. */
 const patchLength = 4;
 
-/**
- * Sides whose patches along the sum neighbouring threads take, before those that follow along the sum: a warp takes 32
- * bytes of each or more, which is what memory gives at least. Banks of what it stores: where sides of a word are
- * together, 16 and 16, if four words are 16 banks apart; where words of a side are, 8 threads at a time store four words
- * each to rows that are an odd multiple of four banks apart: 32 in both cases.
- */
-const sidesTogether = 16;
-
 export class Piece {
   readonly #b: Builder;
   readonly #options: PieceOptions;
-  /** Of each stage. */
-  readonly #memory: readonly Value[];
+  readonly #memory: Value;
   readonly #fetched: Value;
   /** Sides and words of a patch, and how many each thread takes. */
   readonly #patch: { readonly sides: number; readonly words: number };
@@ -70,7 +61,7 @@ export class Piece {
     this.#patch = isParted ? { sides: 1, words: 1 } : isAlongSum ? { sides: 1, words: patchLength } : { sides: patchLength, words: 1 };
     const wordsOfPatch = this.#patch.sides * this.#patch.words;
     this.#count = Math.ceil((side * depth) / wordsOfPatch / threads);
-    this.#memory = range(stages).map(() => shared(b, wordType, isSideFirst ? [side, depth + padding] : [depth, side + padding]));
+    this.#memory = shared(b, wordType, [stages, ...(isSideFirst ? [side, depth] : [depth, side + padding])]);
     this.#fetched = registers(b, elementType, threads, [this.#count, wordsOfPatch * termsOfWord]);
   }
 
@@ -85,26 +76,24 @@ export class Piece {
   }
 
   /** Stores what the thread has fetched to a stage of shared memory. Only now are words made: that waits for the loads. */
-  keep(thread: Value, stage: number): void {
+  keep(thread: Value, stage: Value): void {
     const b = this.#b;
     const { termsOfWord, toWord } = this.#options;
     const { sides, words } = this.#patch;
     this.#eachPatch(thread, (turn, side, word) => {
-      for (const i of range(sides)) {
-        for (const j of range(words)) {
-          const elements = range(termsOfWord).map((term) => b.load(this.#fetched, [thread, b.index(turn), b.index((j * termsOfWord + term) * sides + i)]));
-          b.store(at(this.#memory, stage), toWord(elements), this.#index(this.#plus(side, i), this.#plus(word, j)));
-        }
-      }
+      const places = range(words).flatMap((j) => range(sides).map((i) => [i, j] as const));
+      const packed = places.map(([i, j]) =>
+        toWord(range(termsOfWord).map((term) => b.load(this.#fetched, [thread, b.index(turn), b.index((j * termsOfWord + term) * sides + i)]))));
+      places.forEach(([i, j], place) => b.store(this.#memory, at(packed, place), this.#index(stage, this.#plus(side, i), this.#plus(word, j))));
     });
   }
 
-  load(stage: number, side: Value, word: Value): Value {
-    return this.#b.load(at(this.#memory, stage), this.#index(side, word));
+  load(stage: Value, side: Value, word: Value): Value {
+    return this.#b.load(this.#memory, this.#index(stage, side, word));
   }
 
-  #index(side: Value, word: Value): readonly Value[] {
-    return this.#options.isSideFirst ? [side, word] : [word, side];
+  #index(stage: Value, side: Value, word: Value): readonly Value[] {
+    return this.#options.isSideFirst ? [stage, side, word] : [stage, word, side];
   }
 
   #plus(index: Value, offset: number): Value {
@@ -153,19 +142,28 @@ export class Piece {
     }
   }
 
-  /** Neighbouring threads take what is neighbouring in the device's memory, and store to different banks. */
   #patchAt(position: Value): readonly [side: Value, word: Value] {
     const b = this.#b;
-    const { isAlongSum, isSideFirst } = this.#options;
     const sides = this.#options.side / this.#patch.sides;
     const words = this.#options.depth / this.#patch.words;
-    if (isAlongSum && this.#patch.words > 1) {
-      const places = delinearize(b, position, [sides / sidesTogether, words, sidesTogether]);
-      return [b.add(b.mul(at(places, 0), sidesTogether), at(places, 2)), at(places, 1)];
-    }
-    // Rows of words are four patches of sides away from each other: 16 banks, which the words of two patches fill.
-    const areWordsNeighbours = isAlongSum || (isSideFirst && this.#patch.sides > 1);
-    const places = delinearize(b, position, areWordsNeighbours ? [sides, words] : [words, sides]);
-    return areWordsNeighbours ? [at(places, 0), at(places, 1)] : [at(places, 1), at(places, 0)];
+    const together = this.#sidesTogether(sides);
+    const places = delinearize(b, position, [sides / together, words, together]);
+    return [b.add(b.mul(at(places, 0), together), at(places, 2)), at(places, 1)];
+  }
+
+  /**
+   * How many patches beside each other neighbouring threads take, before those that follow along the sum: so that a warp
+   * takes at least 32 bytes in a row of the device's memory, which is what it gives at a time, and stores to different
+   * banks of shared memory.
+   */
+  #sidesTogether(sides: number): number {
+    const { isAlongSum, isSideFirst } = this.#options;
+    const isPatch = this.#patch.sides * this.#patch.words > 1;
+    // Sides of a word are together. Patches across the sum lie as threads do. Of one along it, four words are in rows that
+    // (with padding) are 16 banks apart: 16 sides, and the same 16 four words further, are 32 banks.
+    if (!isSideFirst) return !isAlongSum ? sides : isPatch ? 16 : 1;
+    // Words of a side are together, and rows 16 banks apart. Whole rows are 32 banks at a time. Across the sum that means
+    // two threads to a bank; and of single words four, because 8 sides together are 32 bytes.
+    return isAlongSum || isPatch ? 1 : 8;
   }
 }

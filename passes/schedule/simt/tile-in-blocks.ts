@@ -87,16 +87,15 @@ class TileOfBlock {
         const zero = b.constantOf(scalarType(dtype), 0);
         for (const index of this.#part()) b.store(this.#totals, zero, [thread, ...index]);
       },
-      multiply: (stage, first, last) => phase(b, threads, (thread) => {
+      multiply: (stage, first) => phase(b, threads, (thread) => {
         first(thread);
         this.#multiply(leftPiece, rightPiece, stage, thread);
-        last?.(thread);
       }),
     });
     phase(b, threads, (thread) => this.#finish(thread));
   }
 
-  #multiply(left: Piece, right: Piece, stage: number, thread: Value): void {
+  #multiply(left: Piece, right: Piece, stage: Value, thread: Value): void {
     const b = this.#b;
     const { depth, threadColumns } = this.#tile;
     const [rows, columns] = this.#groupsOf(thread);

@@ -1,16 +1,16 @@
 /**
- * The walk of a block along the sum of a contraction, a step at a time (Volkov and Demmel, Benchmarking GPUs to Tune
- * Dense Linear Algebra, 2008; with two stages: Kurzak, Tomov and Dongarra, Autotuning GEMM Kernels for the Fermi GPU, 2012).
+ * The walk of a block along the sum of a contraction, a step at a time, with pieces of both operands on three ways: from
+ * the device's memory to registers (fetch), from there to shared memory (keep), and into the totals (multiply).
  *
- * While the threads multiply the pieces of one step, the loads of the next are on their way to registers, and from there
- * they go to shared memory. With two stages of it nobody has to wait until a stage was read before the other is
- * written, so there is one barrier a step:
+ * With two stages of shared memory, threads multiply what one holds while they fill the other, and wait once a step. What
+ * they fill it with was fetched a step before, so that nobody waits for the device's memory:
  *
- *   fetch, keep in 0; for each two steps { fetch next, multiply 0, keep in 1 | fetch next, multiply 1, keep in 0 | }
+ *   fetch step 0, keep it in stage 0, fetch step 1
+ *   for each step { | keep the next in the other stage, fetch the one after it, multiply }
  *
- * and with one stage there are two:
+ * With one stage they wait twice (| is a barrier that place-barriers finds):
  *
- *   fetch; for each step { keep | fetch next, multiply | }         (| is a barrier that place-barriers finds)
+ *   fetch step 0; for each step { | keep it | fetch the next, multiply }
  *
  * A step that is wholly past the end of the sum is neither fetched nor multiplied.
  */
@@ -34,67 +34,49 @@ export interface Walk {
   readonly termsOfStep: number;
   readonly pieces: readonly Piece[];
   readonly stages: Stages;
-  /** What each thread does first: it has no totals yet. */
+  /** What each thread does before anything else. */
   readonly begin: ThreadPart;
-  /** Phases that multiply what a stage holds, the first of which starts with `first`, the last of which ends with `last`. */
-  readonly multiply: (stage: number, first: ThreadPart, last?: ThreadPart) => void;
+  /** A phase that does `first` and then multiplies what a stage holds, and whatever comes after that phase. */
+  readonly multiply: (stage: Value, first: ThreadPart) => void;
 }
 
-/** Two stages where they fit, unless the sum is known to be so short that the second would be there for one step alone. */
+/** Two stages where they fit, unless the sum is known to be of one step. */
 export function stagesFor(terms: Dim, termsOfStep: number, bytesOfStage: number, sharedBytes: number): Stages {
-  const isShort = typeof terms === "number" && terms <= 2 * termsOfStep;
-  return isShort || 2 * bytesOfStage > sharedBytes ? 1 : 2;
+  const isOneStep = typeof terms === "number" && terms <= termsOfStep;
+  return isOneStep || 2 * bytesOfStage > sharedBytes ? 1 : 2;
 }
 
-export function walkAlongSum(b: Builder, walk: Walk): void {
-  const { threads, terms, termsOfStep, pieces, stages, begin, multiply } = walk;
-  const fetch = (thread: Value, firstTerm: Value): void => pieces.forEach((piece) => piece.fetch(thread, firstTerm));
-  const keep = (thread: Value, stage: number): void => pieces.forEach((piece) => piece.keep(thread, stage));
+export function walkAlongSum(b: Builder, { threads, terms, termsOfStep, pieces, stages, begin, multiply }: Walk): void {
   const start = b.index(0);
-  // A sum of named length may be of nothing.
-  const isFirst = typeof terms === "number" ? undefined : isStep(b, start, terms);
+  /** body(first term) of the step that comes so many after another, if there is one. */
+  const whenStep = (firstTerm: Value, after: number, body: (firstTerm: Value) => void): void => {
+    const term = after === 0 ? firstTerm : b.add(firstTerm, after * termsOfStep);
+    const isKnown = firstTerm === start && typeof terms === "number";
+    if (!isKnown) when(b, b.lt(term, b.index(terms)), () => body(term));
+    else if (after * termsOfStep < terms) body(term);
+  };
+  const fetch = (thread: Value, firstTerm: Value, after: number): void =>
+    whenStep(firstTerm, after, (term) => pieces.forEach((piece) => piece.fetch(thread, term)));
+  const keep = (thread: Value, stage: Value): void => pieces.forEach((piece) => piece.keep(thread, stage));
 
   phase(b, threads, (thread) => {
     begin(thread);
-    whenStep(b, isFirst, () => {
-      fetch(thread, start);
-      if (stages === 2) keep(thread, 0);
-    });
+    fetch(thread, start, 0);
+    if (stages === 1) return;
+    whenStep(start, 0, () => keep(thread, start));
+    fetch(thread, start, 1);
   });
-  if (stages === 1) {
-    serialLoop(b, start, b.index(terms), termsOfStep, [], (firstTerm) => {
-      const next = b.add(firstTerm, termsOfStep);
-      const isNext = isStep(b, next, terms);
-      phase(b, threads, (thread) => keep(thread, 0));
-      multiply(0, (thread) => whenStep(b, isNext, () => fetch(thread, next)));
+  serialLoop(b, start, b.index(terms), termsOfStep, [], (firstTerm) => {
+    if (stages === 1) {
+      phase(b, threads, (thread) => keep(thread, start));
+      multiply(start, (thread) => fetch(thread, firstTerm, 1));
       return [];
+    }
+    const stage = b.rem(b.div(firstTerm, termsOfStep), 2);
+    multiply(stage, (thread) => {
+      whenStep(firstTerm, 1, () => keep(thread, b.sub(b.index(1), stage)));
+      fetch(thread, firstTerm, 2);
     });
-    return;
-  }
-  // Steps come in pairs: where their number is known to be even, the second of a pair is always there.
-  const isEven = typeof terms === "number" && Math.ceil(terms / termsOfStep) % 2 === 0;
-  serialLoop(b, start, b.index(terms), 2 * termsOfStep, [], (firstTerm) => {
-    const second = b.add(firstTerm, termsOfStep);
-    const third = b.add(firstTerm, 2 * termsOfStep);
-    const step = (stage: number, next: Value, isNext: Value | undefined): void => multiply(
-      stage,
-      (thread) => whenStep(b, isNext, () => fetch(thread, next)),
-      (thread) => whenStep(b, isNext, () => keep(thread, 1 - stage)),
-    );
-    const isSecond = isEven ? undefined : isStep(b, second, terms);
-    step(0, second, isSecond);
-    whenStep(b, isSecond, () => step(1, third, isStep(b, third, terms)));
     return [];
   });
-}
-
-/** Whether a step starts before the end of the sum: the same for all threads of a block. */
-function isStep(b: Builder, firstTerm: Value, terms: Dim): Value {
-  return b.lt(firstTerm, b.index(terms));
-}
-
-/** body, where there is such a step; undefined says that there always is. */
-function whenStep(b: Builder, isThere: Value | undefined, body: () => void): void {
-  if (isThere === undefined) body();
-  else when(b, isThere, body);
 }
