@@ -7,13 +7,18 @@
 
 import assert from "node:assert/strict";
 import { create } from "webgpu";
+import { emitFile } from "../../codegen/emit.ts";
+import { wgslTarget } from "../../codegen/wgsl.ts";
 import { buildFunction } from "../../ir/builder.ts";
 import { namedDim } from "../../ir/dim.ts";
 import type { Module, Value } from "../../ir/module.ts";
 import { parse } from "../../ir/parse.ts";
-import { tensorType } from "../../ir/type.ts";
+import { bufferType, scalarType, tensorType } from "../../ir/type.ts";
 import { type CompiledTier, compileModule } from "../../lib/compile.ts";
 import { findLimits } from "../../passes/limits.ts";
+import { runPasses } from "../../passes/pipeline.ts";
+import { when } from "../../passes/schedule/loops.ts";
+import { blocks, phase } from "../../passes/schedule/simt/block.ts";
 import { hasOnly, sampleCases, standInCases } from "../compile/sample-cases.ts";
 import { signatureOf } from "../compile/signature-of.ts";
 import { blockPrograms } from "../passes/block-programs.ts";
@@ -107,6 +112,27 @@ describe("WGSL", function () {
     const { source, programs } = compile({ functions: possible.map((func, i) => ({ ...func, name: `f${i}` })) });
     assert.ok(programs.length > 15);
     assert.deepEqual(await faults(device, source, programs.flatMap(({ kernels }) => kernels.map(({ entry }) => entry))), []);
+  });
+
+  it("orders the memory that a barrier is for, and no other", async () => {
+    const tiles = compile(parse(blockPrograms["a contraction of several tiles and steps"]?.text ?? ""));
+    assert.match(tiles.source, /^ +workgroupBarrier\(\);$/m);
+    assert.doesNotMatch(tiles.source, /storageBarrier/);
+    // A block that reads what its threads have stored to a buffer of the device.
+    const kernel = buildFunction("k", [{ name: "y", type: bufferType("global", "f32", [64]) }], (b, [y]) => {
+      assert.ok(y);
+      blocks(b, 1, 64, 1, () => {
+        phase(b, 64, (thread) => void b.store(y, b.constantOf(scalarType("f32"), 1), [thread]));
+        phase(b, 64, (thread) => when(b, b.lt(thread, b.index(1)), () => void b.store(y, b.load(y, [b.index(63)]), [thread])));
+      });
+      return [];
+    });
+    const { functions: [placed] } = runPasses({ functions: [kernel] }, ["place-barriers"]);
+    assert.ok(placed);
+    const source = emitFile(wgslTarget, [{ func: placed, dims: [], comment: [], isInPlace: false }]);
+    assert.match(source, /^ +storageBarrier\(\);$/m);
+    assert.doesNotMatch(source, /workgroupBarrier/);
+    assert.deepEqual(await faults(device, source, ["k"]), []);
   });
 
   it("names no counter as a type", async () => {

@@ -9,6 +9,7 @@ import { interpret } from "../../ir/interpret.ts";
 import { type Func, type Module, type Op, type Region, visitOps } from "../../ir/module.ts";
 import { opTable, textName } from "../../ir/ops/table.ts";
 import { parse } from "../../ir/parse.ts";
+import { bytesOf } from "../../ir/type.ts";
 import { findLimits, type Limits } from "../../passes/limits.ts";
 import { findMissingDTypes } from "../../passes/missing-dtypes.ts";
 import { kernelPipeline, runPasses, tensorPipeline } from "../../passes/pipeline.ts";
@@ -107,6 +108,19 @@ describe("schedules of blocks", function () {
     assert.deepEqual(barriersOf("a contraction of several tiles and steps", "wgsl-base", { sharedBytes: 6000 }), { all: 2, inLoops: 2 });
   });
 
+  it("shares as much memory as a tier has, in two stages of large tiles too", () => {
+    const square = (dtype: string, rightReduced: number, size = 1024): string => contraction(`${dtype}[${size},${size}]`, `${dtype}[${size},${size}]`, `[${size},${size}]`, 1, rightReduced);
+    // Of 8 terms by 128 rows and 128 columns, with 4 more for each operand that runs along the sum.
+    assert.equal(sharedBytes(square("f32", 0), "cuda"), 2 * 8 * (128 + 4 + 128) * 4);
+    assert.equal(sharedBytes(square("f32", 1), "cuda"), 2 * 8 * (128 + 4 + 128 + 4) * 4);
+    assert.equal(sharedBytes(square("f64", 1), "cuda"), 2 * 8 * (128 + 4 + 128 + 4) * 8);
+    // WebGPU has 16 KiB: without padding, or, where padding matters because the sum is no multiple of four, in one stage.
+    assert.equal(sharedBytes(square("f32", 1), "wgsl-base"), 2 * 8 * (128 + 128) * 4);
+    assert.equal(sharedBytes(square("f32", 1, 1030), "wgsl-base"), 8 * (128 + 4 + 128 + 4) * 4);
+    // Of 16 words by 128 rows and 128 columns.
+    assert.equal(sharedBytes(square("bf16", 0), "cuda"), 2 * 16 * (128 + 128) * 4);
+  });
+
   for (const [what, tier, limits = {}] of watched) {
     it(`needs each barrier of ${what}, for ${tier}${describeLimits(limits)}, and the memory that it orders`, () => {
       const { text = "", sizes = {} } = programs[what] ?? {};
@@ -143,6 +157,16 @@ function assertClose(actual: readonly HostArray[], expected: readonly HostArray[
       assert.ok(ulpsBetween(dtype, got, value) <= ulps, `element ${at} is ${got}, expected ${value}`);
     });
   });
+}
+
+function sharedBytes(text: string, tier: string): number {
+  let bytes = 0;
+  for (const { body } of schedule(parse(text), tier).functions) {
+    visitOps(body, ({ name, results: [buffer] }) => {
+      if (name === "alloc" && buffer?.type.kind === "buffer" && buffer.type.space === "shared") bytes += buffer.type.shape.reduce<number>((product, size) => product * Number(size), bytesOf(buffer.type.dtype));
+    });
+  }
+  return bytes;
 }
 
 interface BarrierCount {

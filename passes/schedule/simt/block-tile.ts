@@ -6,11 +6,13 @@
  */
 
 import type { Dim } from "../../../ir/dim.ts";
+import type { ContractAttrs } from "../../../ir/ops/kernel.ts";
 import { bytesOf } from "../../../ir/type.ts";
 import type { Limits } from "../../limits.ts";
 import type { ContractionParts } from "../contract.ts";
 import { localityAlong } from "../locality.ts";
 import { powerOfTwo } from "./block.ts";
+import { hasPatches } from "./piece.ts";
 import { type Stages, stagesFor } from "./walk.ts";
 
 export interface BlockTile {
@@ -46,7 +48,7 @@ const [depthOfLarge, depthOfOthers] = [8, 16];
 const padding = 4;
 
 export function chooseBlockTile(parts: ContractionParts, limits: Limits): BlockTile | undefined {
-  const { attrs: { m, n, k, dtype }, left, right } = parts;
+  const { attrs: { m, n, k }, left, right } = parts;
   if ([m, n, k].some((size) => typeof size === "number" && size < fewest)) return undefined;
   const isLarge = typeof m === "number" && typeof n === "number" && m >= large && n >= large;
   const [rows, columns] = isLarge ? [128, 128] : [sideFor(m, n), sideFor(n, m)];
@@ -59,13 +61,22 @@ export function chooseBlockTile(parts: ContractionParts, limits: Limits): BlockT
   const depth = isLarge ? depthOfLarge : depthOfOthers;
   const isLeftAlongSum = localityAlong(left, leftTerm) > localityAlong(left, row);
   const isRightAlongSum = localityAlong(right, rightTerm) > localityAlong(right, column);
-  const bytesWith = (padding: number): number => depth * (rows + columns + padding * (Number(isLeftAlongSum) + Number(isRightAlongSum))) * bytesOf(dtype);
-  const choices = [padding, 0].map((padding) => ({ padding, bytes: bytesWith(padding), stages: stagesFor(k, depth, bytesWith(padding), limits.sharedBytes) }));
-  // Without padding two threads at a time store to one bank: that costs less than a second barrier.
-  const fitting = choices.filter(({ bytes }) => bytes <= limits.sharedBytes).sort((left, right) => right.stages - left.stages)[0];
-  if (fitting === undefined) return undefined;
-  const { stages } = fitting;
-  return { rows, columns, depth, stages, padding: fitting.padding, threadRows, threadColumns, threads, isLeftAlongSum, isRightAlongSum };
+  const tile = { rows, columns, depth, threadRows, threadColumns, threads, isLeftAlongSum, isRightAlongSum };
+  const memory = inShared(parts.attrs, tile, limits.sharedBytes);
+  return memory === undefined ? undefined : { ...tile, ...memory };
+}
+
+/** How a tile's pieces are in shared memory, or undefined if they do not fit. */
+function inShared({ m, n, k, dtype }: ContractAttrs, tile: Omit<BlockTile, "stages" | "padding">, bytes: number): Pick<BlockTile, "stages" | "padding"> | undefined {
+  const { rows, columns, depth, isLeftAlongSum, isRightAlongSum } = tile;
+  const alongSum = [...(isLeftAlongSum ? [m] : []), ...(isRightAlongSum ? [n] : [])];
+  // Without padding two threads at a time store to one bank, which costs less than a second barrier; of single words 16.
+  const paddings = alongSum.every((extent) => hasPatches(true, extent, k, 1)) ? [padding, 0] : [padding];
+  for (const stages of stagesFor(k, depth)) {
+    const fitting = paddings.find((each) => stages * depth * (rows + columns + each * alongSum.length) * bytesOf(dtype) <= bytes);
+    if (fitting !== undefined) return { stages, padding: fitting };
+  }
+  return undefined;
 }
 
 /** The side of a tile along an axis: no longer than the axis, and long only where there are many tiles all the same. */

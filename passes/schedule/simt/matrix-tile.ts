@@ -60,11 +60,13 @@ export function chooseMatrixTile(parts: ContractionParts, limits: Limits): Matri
   const isLarge = typeof m === "number" && typeof n === "number" && m >= large && n >= large;
   const size = isLarge ? { rows: 128, columns: 128, warpRows: 2, warpColumns: 4 } : { rows: 64, columns: 64, warpRows: 2, warpColumns: 2 };
   const termsOfWord = precision === "tf32" ? 1 : 2;
+  const stages = stagesFor(k, depth * termsOfWord).find((count) => count * 4 * (size.rows + size.columns) * depth <= limits.sharedBytes);
+  if (stages === undefined) return undefined;
   return {
     format: precision,
     ...size,
     termsOfWord,
-    stages: stagesFor(k, depth * termsOfWord, 4 * (size.rows + size.columns) * depth, limits.sharedBytes),
+    stages,
     isLeftAlongSum: localityAlong(left, leftTerm) > localityAlong(left, row),
     isRightAlongSum: localityAlong(right, rightTerm) > localityAlong(right, column),
   };

@@ -44,6 +44,11 @@ export interface PieceOptions {
 /** Neighbours that travel together: 16 bytes of f32. */
 const patchLength = 4;
 
+/** Whether no edge of an operand parts the patches that run along the sum, or across it. */
+export function hasPatches(isAlongSum: boolean, extent: Dim, terms: Dim, termsOfWord: number): boolean {
+  return isAlongSum ? isMultiple(terms, patchLength * termsOfWord) : isMultiple(extent, patchLength);
+}
+
 export class Piece {
   readonly #b: Builder;
   readonly #options: PieceOptions;
@@ -57,8 +62,8 @@ export class Piece {
     const { threads, side, extent, depth, terms, termsOfWord, isAlongSum, wordType, elementType, isSideFirst, padding, stages } = options;
     this.#b = b;
     this.#options = options;
-    const isParted = isAlongSum ? !isMultiple(terms, patchLength * termsOfWord) : !isMultiple(extent, patchLength);
-    this.#patch = isParted ? { sides: 1, words: 1 } : isAlongSum ? { sides: 1, words: patchLength } : { sides: patchLength, words: 1 };
+    const length = hasPatches(isAlongSum, extent, terms, termsOfWord) ? patchLength : 1;
+    this.#patch = isAlongSum ? { sides: 1, words: length } : { sides: length, words: 1 };
     const wordsOfPatch = this.#patch.sides * this.#patch.words;
     this.#count = Math.ceil((side * depth) / wordsOfPatch / threads);
     this.#memory = shared(b, wordType, [stages, ...(isSideFirst ? [side, depth] : [depth, side + padding])]);

@@ -40,10 +40,9 @@ export interface Walk {
   readonly multiply: (stage: Value, first: ThreadPart) => void;
 }
 
-/** Two stages where they fit, unless the sum is known to be of one step. */
-export function stagesFor(terms: Dim, termsOfStep: number, bytesOfStage: number, sharedBytes: number): Stages {
-  const isOneStep = typeof terms === "number" && terms <= termsOfStep;
-  return isOneStep || 2 * bytesOfStage > sharedBytes ? 1 : 2;
+/** What a sum may have, the best first: the second stage of a single step would stay empty. */
+export function stagesFor(terms: Dim, termsOfStep: number): readonly Stages[] {
+  return typeof terms === "number" && terms <= termsOfStep ? [1] : [2, 1];
 }
 
 export function walkAlongSum(b: Builder, { threads, terms, termsOfStep, pieces, stages, begin, multiply }: Walk): void {
