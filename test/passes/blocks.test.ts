@@ -109,10 +109,14 @@ describe("schedules of blocks", function () {
   });
 
   it("shares as much memory as a tier has, in two stages of large tiles too", () => {
-    const square = (dtype: string, rightReduced: number, size = 1024): string => contraction(`${dtype}[${size},${size}]`, `${dtype}[${size},${size}]`, `[${size},${size}]`, 1, rightReduced);
-    // Of 8 terms by 128 rows and 128 columns, with 4 more for each operand that runs along the sum.
-    assert.equal(sharedBytes(square("f32", 0), "cuda"), 2 * 8 * (128 + 4 + 128) * 4);
+    const square = (dtype: string, rightReduced: number, size = 1024, leftReduced = 1): string => {
+      const shape = `[${size},${size}]`;
+      return contraction(`${dtype}${shape}`, `${dtype}${shape}`, shape, leftReduced, rightReduced);
+    };
+    // Of 8 terms by 128 rows and 128 columns, with 4 more where an operand runs along the sum.
+    assert.equal(sharedBytes(square("f32", 0), "cuda"), 2 * 8 * (128 + 4 + 128 + 4) * 4);
     assert.equal(sharedBytes(square("f32", 1), "cuda"), 2 * 8 * (128 + 4 + 128 + 4) * 4);
+    assert.equal(sharedBytes(square("f32", 0, 1024, 0), "cuda"), 2 * 8 * (128 + 128) * 4);
     assert.equal(sharedBytes(square("f64", 1), "cuda"), 2 * 8 * (128 + 4 + 128 + 4) * 8);
     // WebGPU has 16 KiB: without padding, or, where padding matters because the sum is no multiple of four, in one stage.
     assert.equal(sharedBytes(square("f32", 1), "wgsl-base"), 2 * 8 * (128 + 128) * 4);

@@ -21,7 +21,7 @@ export interface BlockTile {
   /** Terms of the sum that are in shared memory at once. */
   readonly depth: number;
   readonly stages: Stages;
-  /** Elements between the terms of an operand whose neighbours are neighbours along the sum (piece.ts). */
+  /** Elements in shared memory between one term and the next. */
   readonly padding: number;
   /** Rows and columns of one thread. */
   readonly threadRows: number;
@@ -44,7 +44,10 @@ const large = 1024;
  */
 const [depthOfLarge, depthOfOthers] = [8, 16];
 
-/** Rows of shared memory stay multiples of four elements, so that patches can be read at once. */
+/**
+ * Of both operands where one runs along the sum, whose stores it keeps on different banks (piece.ts): rows of one length
+ * need one set of addresses, and fewer registers. It is a multiple of four elements, so that patches can be read at once.
+ */
 const padding = 4;
 
 export function chooseBlockTile(parts: ContractionParts, limits: Limits): BlockTile | undefined {
@@ -71,9 +74,10 @@ function inShared({ m, n, k, dtype }: ContractAttrs, tile: Omit<BlockTile, "stag
   const { rows, columns, depth, isLeftAlongSum, isRightAlongSum } = tile;
   const alongSum = [...(isLeftAlongSum ? [m] : []), ...(isRightAlongSum ? [n] : [])];
   // Without padding two threads at a time store to one bank, which costs less than a second barrier; of single words 16.
-  const paddings = alongSum.every((extent) => hasPatches(true, extent, k, 1)) ? [padding, 0] : [padding];
+  const canGoWithout = alongSum.every((extent) => hasPatches(true, extent, k, 1));
+  const paddings = alongSum.length === 0 ? [0] : canGoWithout ? [padding, 0] : [padding];
   for (const stages of stagesFor(k, depth)) {
-    const fitting = paddings.find((each) => stages * depth * (rows + columns + each * alongSum.length) * bytesOf(dtype) <= bytes);
+    const fitting = paddings.find((each) => stages * depth * (rows + columns + 2 * each) * bytesOf(dtype) <= bytes);
     if (fitting !== undefined) return { stages, padding: fitting };
   }
   return undefined;

@@ -77,7 +77,7 @@ class TileOfBlock {
     const inlined = (region: Region, index: readonly Value[]): Value => only(inlineRegion(b, region, [...this.#batch, ...index], expandSerially));
     const piece = (side: number, extent: Dim, first: Value, isAlongSum: boolean, element: (side: Value, term: Value) => Value): Piece => new Piece(b, {
       threads, side, extent, first, isAlongSum, element, depth, stages, termsOfWord: 1, terms: k, wordType: dtype, elementType: dtype, toWord: only,
-      isSideFirst: false, padding: isAlongSum ? padding : 0,
+      isSideFirst: false, padding,
     });
     const leftPiece = piece(rows, m, this.#firstRow, isLeftAlongSum, (row, term) => inlined(left, [row, term]));
     const rightPiece = piece(columns, n, this.#firstColumn, isRightAlongSum, (column, term) => inlined(right, [term, column]));
