@@ -172,19 +172,19 @@ class TileOfWarps {
     const b = this.#b;
     const { row, column, group, place } = this.#placeOf(thread);
     const firstWord = b.mul(place, wordsOfThread);
-    const wordsOf = (piece: Piece, side: Value): readonly Value[] =>
-      range(wordsOfThread).map((word) => piece.load(stage, side, word === 0 ? firstWord : b.add(firstWord, word)));
-    const [lefthand, righthand] = [b.add(row, group), b.add(column, group)];
+    const leftAddress = left.address(stage, b.add(row, group), firstWord);
+    const rightAddress = right.address(stage, b.add(column, group), firstWord);
+    const wordsOf = (piece: Piece, address: Value, sides: number): readonly Value[] => range(wordsOfThread).map((word) => piece.load(address, sides, word));
     for (const i of range(this.#down)) {
       for (const half of range(2)) {
-        wordsOf(left, b.add(lefthand, i * productRows + 8 * half)).forEach((word, position) => {
+        wordsOf(left, leftAddress, i * productRows + 8 * half).forEach((word, position) => {
           const register = this.#leftRegister(Math.floor(position / 2), i) + half + 2 * (position % 2);
           b.store(lefts, word, [thread, b.index(register)]);
         });
       }
     }
     for (const j of range(this.#across)) {
-      wordsOf(right, b.add(righthand, j * productColumns)).forEach((word, position) => {
+      wordsOf(right, rightAddress, j * productColumns).forEach((word, position) => {
         b.store(rights, word, [thread, b.index(this.#rightRegister(Math.floor(position / 2), j) + (position % 2))]);
       });
     }

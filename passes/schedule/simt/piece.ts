@@ -52,7 +52,13 @@ export function hasPatches(isAlongSum: boolean, extent: Dim, terms: Dim, termsOf
 export class Piece {
   readonly #b: Builder;
   readonly #options: PieceOptions;
+  /**
+   * One row of elements, so that an index can be what a thread knows beforehand plus what the text knows: then all that a
+   * thread loads at a step is at one address and different offsets.
+   */
   readonly #memory: Value;
+  /** From one to the next. */
+  readonly #strides: { readonly stage: number; readonly side: number; readonly word: number };
   readonly #fetched: Value;
   /** Sides and words of a patch, and how many each thread takes. */
   readonly #patch: { readonly sides: number; readonly words: number };
@@ -66,7 +72,8 @@ export class Piece {
     this.#patch = isAlongSum ? { sides: 1, words: length } : { sides: length, words: 1 };
     const wordsOfPatch = this.#patch.sides * this.#patch.words;
     this.#count = Math.ceil((side * depth) / wordsOfPatch / threads);
-    this.#memory = shared(b, wordType, [stages, ...(isSideFirst ? [side, depth] : [depth, side + padding])]);
+    this.#strides = isSideFirst ? { stage: side * depth, side: depth, word: 1 } : { stage: depth * (side + padding), side: 1, word: side + padding };
+    this.#memory = shared(b, wordType, [stages * this.#strides.stage]);
     this.#fetched = registers(b, elementType, threads, [this.#count, wordsOfPatch * termsOfWord]);
   }
 
@@ -89,16 +96,30 @@ export class Piece {
       const places = range(words).flatMap((j) => range(sides).map((i) => [i, j] as const));
       const packed = places.map(([i, j]) =>
         toWord(range(termsOfWord).map((term) => b.load(this.#fetched, [thread, b.index(turn), b.index((j * termsOfWord + term) * sides + i)]))));
-      places.forEach(([i, j], place) => b.store(this.#memory, at(packed, place), this.#index(stage, this.#plus(side, i), this.#plus(word, j))));
+      const address = this.address(stage, side, word);
+      places.forEach(([i, j], place) => b.store(this.#memory, at(packed, place), this.#index(address, i, j)));
     });
   }
 
-  load(stage: Value, side: Value, word: Value): Value {
-    return this.#b.load(this.#memory, this.#index(stage, side, word));
+  /** Where in shared memory a word is. */
+  address(stage: Value, side: Value, word: Value): Value {
+    const b = this.#b;
+    const times = (index: Value, stride: number): Value => (stride === 1 ? index : b.mul(index, stride));
+    return b.add(b.add(times(stage, this.#strides.stage), times(side, this.#strides.side)), times(word, this.#strides.word));
   }
 
-  #index(stage: Value, side: Value, word: Value): readonly Value[] {
-    return this.#options.isSideFirst ? [stage, side, word] : [stage, word, side];
+  /** The address so many words further along the sum. */
+  addressAfter(address: Value, words: Value): Value {
+    return this.#b.add(address, this.#b.mul(words, this.#strides.word));
+  }
+
+  /** The word at an address, or so many sides and words after it. */
+  load(address: Value, sides: number, words: number): Value {
+    return this.#b.load(this.#memory, this.#index(address, sides, words));
+  }
+
+  #index(address: Value, sides: number, words: number): readonly Value[] {
+    return [this.#plus(address, sides * this.#strides.side + words * this.#strides.word)];
   }
 
   #plus(index: Value, offset: number): Value {

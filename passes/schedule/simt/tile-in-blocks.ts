@@ -97,15 +97,19 @@ class TileOfBlock {
 
   #multiply(left: Piece, right: Piece, stage: Value, thread: Value): void {
     const b = this.#b;
-    const { depth, threadColumns } = this.#tile;
+    const { depth, threadRows, threadColumns } = this.#tile;
     const [rows, columns] = this.#groupsOf(thread);
-    const sides = (groups: readonly Value[], { thread: count }: Axis): readonly Value[] =>
-      groups.flatMap((first) => range(count / groups.length).map((place) => (place === 0 ? first : b.add(first, place))));
+    const addresses = (piece: Piece, groups: readonly Value[]): readonly Value[] => groups.map((first) => piece.address(stage, first, b.index(0)));
+    const [leftAddresses, rightAddresses] = [addresses(left, rows), addresses(right, columns)];
     const before = this.#part().map((index) => b.load(this.#totals, [thread, ...index]));
     const region = b.region([b.index(0).type, ...before.map(({ type }) => type)], ([term, ...totals]) => {
       if (term === undefined) throw new Error("a loop gives its body an index");
-      const factors = sides(rows, this.#rows).map((row) => left.load(stage, row, term));
-      const others = sides(columns, this.#columns).map((column) => right.load(stage, column, term));
+      const elements = (piece: Piece, groups: readonly Value[], count: number): readonly Value[] => groups.flatMap((first) => {
+        const address = piece.addressAfter(first, term);
+        return range(count / groups.length).map((side) => piece.load(address, side, 0));
+      });
+      const factors = elements(left, leftAddresses, threadRows);
+      const others = elements(right, rightAddresses, threadColumns);
       return factors.flatMap((factor, i) => others.map((other, j) => multiplyAdd(b, factor, other, at(totals, i * threadColumns + j))));
     });
     const after = b.for(b.index(0), b.index(depth), b.index(1), before, { kind: "unroll" }, [region]);
