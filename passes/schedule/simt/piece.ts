@@ -186,10 +186,11 @@ export class Piece {
     const { isAlongSum, isSideFirst } = this.#options;
     const isPatch = this.#patch.sides * this.#patch.words > 1;
     // Sides of a word are together. Patches across the sum lie as threads do. Of one along it, four words are in rows that
-    // (with padding) are 16 banks apart: 16 sides, and the same 16 four words further, are 32 banks.
+    // (with padding) are 16 banks apart: 16 sides, and the same 16 four words further, are 32 banks. Of single words two
+    // may meet.
     if (!isSideFirst) return !isAlongSum ? sides : isPatch ? 16 : 1;
-    // Words of a side are together, and rows 16 banks apart. Whole rows are 32 banks at a time. Across the sum that means
-    // two threads to a bank; and of single words four, because 8 sides together are 32 bytes.
+    // Words of a side are together, and rows 16 banks apart. Whole rows are 32 banks at a time. Patches across the sum are
+    // four rows apart: two threads to a bank; of single words, where 8 sides together are 32 bytes, four.
     return isAlongSum || isPatch ? 1 : 8;
   }
 }
