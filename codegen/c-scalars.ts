@@ -2,10 +2,10 @@
  * Scalars in C, as the CPU's target and CUDA's both spell them: numbers, sizes, and what is between a value and memory.
  */
 
-import { type Dim, foldDim } from "../ir/dim.ts";
 import { roundTo } from "../ir/host.ts";
 import { type BufferType, isFloat, type ScalarDType } from "../ir/type.ts";
 import { isHalf, narrowFunction, widenFunction } from "./c-half.ts";
+import { dimSpelling } from "./spell.ts";
 import type { Use } from "./target.ts";
 
 /** A number as C spells it, with a suffix that keeps it from being widened. */
@@ -26,22 +26,12 @@ export function literal(dtype: ScalarDType, given: number): string {
   return `${/[.e]/.test(text) ? text : `${text}.0`}${suffix}`;
 }
 
-export function spellDim(dim: Dim): string {
-  return foldDim<string>(dim, {
-    constant: (value) => String(value),
-    name: (name) => `dim_${name}`,
-    sum: (parts) => `(${parts.join(" + ")})`,
-    product: (parts) => `(${parts.join(" * ")})`,
-    operation: (operation, left, right) => {
-      switch (operation) {
-        case "floordiv": return `(${left} / ${right})`;
-        case "mod": return `(${left} % ${right})`;
-        case "min": return `(${left} < ${right} ? ${left} : ${right})`;
-        case "max": return `(${left} > ${right} ? ${left} : ${right})`;
-      }
-    },
-  });
-}
+export const spellDim = dimSpelling({
+  constant: String,
+  name: (name) => `dim_${name}`,
+  min: (left, right) => `(${left} < ${right} ? ${left} : ${right})`,
+  max: (left, right) => `(${left} > ${right} ? ${left} : ${right})`,
+});
 
 /** The value of one element of memory. */
 export function spellElement({ dtype }: BufferType, element: string, use: Use): string {

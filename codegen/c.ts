@@ -124,7 +124,7 @@ export const cTarget: Target = {
   ],
   grid: (index, _items, body) => [`for (int64_t ${index} = begin; ${index} < end; ${index}++) {`, ...indent(body), "}"],
   phase: noBlocks,
-  get barrier() { return noBlocks(); },
+  barrier: noBlocks,
   kernel: ({ name, parameters, dims, comment, body }) => [
     ...comment.map((line) => `// ${line}`),
     `void ${name}(void *const *buffers, const int64_t *dims, int64_t begin, int64_t end) {`,

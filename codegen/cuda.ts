@@ -142,7 +142,8 @@ export const cudaTarget: Target = {
   shuffle: noVectors,
   alloc: (name, memory, elements) =>
     `${memory.space === "shared" ? "__shared__ " : ""}${memory.isWide ? "__align__(16) " : ""}${cMemoryName(memory)} ${name}[${elements}];`,
-  barrier: "__syncthreads();",
+  // It orders both kinds of memory.
+  barrier: () => "__syncthreads();",
   phase: (index, body) => ["{", ...indent([`const index_t ${index} = threadIdx.x;`, ...body]), "}"],
   loop: (kind, index, start, stop, step, body) => [
     ...(kind === "unroll" ? ["#pragma unroll"] : []),

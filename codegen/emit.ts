@@ -6,6 +6,7 @@
 import { type Dim, elementCount } from "../ir/dim.ts";
 import { at, only } from "../ir/expect.ts";
 import { type Func, type Op, type Region, type Value, visitOps } from "../ir/module.ts";
+import type { BarrierAttrs } from "../ir/ops/kernel.ts";
 import { type MmaAttrs, type PackAttrs, registersOfMma } from "../ir/ops/matrix.ts";
 import type { ShuffleXorAttrs } from "../ir/ops/subgroup.ts";
 import { storedBuffers } from "../ir/rewrite.ts";
@@ -103,7 +104,7 @@ class KernelEmitter {
         return this.#define(op, this.#target.shuffle(left, right, lanes, scalarTypeOf(at(op.operands, 0)), resultType(op), this.#use));
       }
       case "alloc": return this.#alloc(op);
-      case "barrier": return void this.#lines.push(this.#target.barrier);
+      case "barrier": return void this.#lines.push(this.#target.barrier((op.attrs as BarrierAttrs).orders));
       case "for": return this.#for(op);
       case "if": return this.#if(op);
       default: return this.#elementwise(op);

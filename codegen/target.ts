@@ -10,6 +10,7 @@ import type * as bits from "../ir/ops/bits.ts";
 import type * as cast from "../ir/ops/cast.ts";
 import type * as compare from "../ir/ops/compare.ts";
 import type * as elementwise from "../ir/ops/elementwise.ts";
+import type { CommonSpace } from "../ir/ops/kernel.ts";
 import type { FactorFormat } from "../ir/ops/matrix.ts";
 import type { BufferType, ScalarType } from "../ir/type.ts";
 
@@ -112,8 +113,8 @@ export interface Target {
   shuffle(left: string, right: string, lanes: readonly number[], type: ScalarType, result: ScalarType, use: Use): string;
   /** Memory of the space `local` or `shared`. */
   alloc(name: string, memory: KernelMemory, elements: string, use: Use): string;
-  /** Where threads of a block wait for each other. */
-  readonly barrier: string;
+  /** Where threads of a block wait for each other, and see what was stored to these memories. */
+  barrier(orders: readonly CommonSpace[]): string;
   /** One thread's part of a phase. */
   phase(index: string, body: readonly string[]): readonly string[];
   loop(kind: "serial" | "unroll", index: string, start: string, stop: string, step: string, body: readonly string[]): readonly string[];

@@ -8,9 +8,8 @@
  * has at most 65,535 workgroups along an axis, so blocks are counted along two.
  */
 
-import { type Dim, foldDim } from "../ir/dim.ts";
 import { type BufferType, type DType, type ScalarType, scalarType } from "../ir/type.ts";
-import { branch, indent } from "./spell.ts";
+import { branch, dimSpelling, indent } from "./spell.ts";
 import type { Definition, KernelMemory, Target, Use } from "./target.ts";
 import { wgslElementwise } from "./wgsl-elementwise.ts";
 import { wgslLiteral, wgslTypeName } from "./wgsl-types.ts";
@@ -32,22 +31,12 @@ function memoryName({ dtype, isWide }: KernelMemory, use: Use): string {
   return typeName(scalarType(dtype === "bool" ? "u32" : dtype, isWide ? wideLanes : 1), use);
 }
 
-function spellDim(dim: Dim): string {
-  return foldDim<string>(dim, {
-    constant: (value) => (value < 0 ? `u32(${value}i)` : `${value}u`),
-    name: (name) => `dims.${name}`,
-    sum: (parts) => `(${parts.join(" + ")})`,
-    product: (parts) => `(${parts.join(" * ")})`,
-    operation: (operation, left, right) => {
-      switch (operation) {
-        case "floordiv": return `(${left} / ${right})`;
-        case "mod": return `(${left} % ${right})`;
-        case "min": return `min(${left}, ${right})`;
-        case "max": return `max(${left}, ${right})`;
-      }
-    },
-  });
-}
+const spellDim = dimSpelling({
+  constant: (value) => (value < 0 ? `u32(${value}i)` : `${value}u`),
+  name: (name) => `dims.${name}`,
+  min: (left, right) => `min(${left}, ${right})`,
+  max: (left, right) => `max(${left}, ${right})`,
+});
 
 /** Buffers of the device are behind pointers; scratch is a variable of the kernel. */
 function elementOf(buffer: string, memory: KernelMemory, offset: string): string {
@@ -140,8 +129,7 @@ export const wgslTarget: Target = {
   shuffle: noVectors,
   alloc: (name, memory, elements, use) =>
     `var${memory.space === "shared" ? "<workgroup>" : ""} ${name}: array<${memoryName(memory, use)}, ${elements}${memory.isWide ? ` / ${wideLanes}` : ""}>;`,
-  // Both kinds of memory: a phase may store to a buffer of the device what another one loads.
-  barrier: "storageBarrier(); workgroupBarrier();",
+  barrier: (orders) => orders.map((space) => (space === "shared" ? "workgroupBarrier();" : "storageBarrier();")).join(" "),
   phase: (index, body) => ["{", ...indent([`let ${index} = thread;`, ...body]), "}"],
   loop: (_kind, index, start, stop, step, body) => [
     `for (var ${index} = ${start}; ${index} < ${stop}; ${index} += ${step}) {`,

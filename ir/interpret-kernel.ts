@@ -27,7 +27,7 @@ import { consecutiveAxis, type BufferType, printType } from "./type.ts";
 /** The results of a launch: what the kernel stores to the buffers that follow its inputs; `initial` is in them before, if given. */
 export function runKernel(func: Func, inputs: readonly HostArray[], sizes: Sizes, initial: readonly HostArray[] = []): readonly HostArray[] {
   const scope: Scope = { func, sizes, names: nameValues(func), slots: new Map(), compile: compileRegion };
-  const frame: Frame = { cells: [], iteration: { current: 0, first: 1, block: 0, epoch: 0 }, next: 1 };
+  const frame: Frame = { cells: [], iteration: { current: 0, first: 1, block: 0, epochs: { global: 0, shared: 0 } }, next: 1 };
   const memories = func.body.parameters.map((parameter, i) => {
     const { type } = parameter;
     if (type.kind !== "buffer") throw new RangeError(`kernel @${func.name} takes buffers alone, and parameter ${i} is ${printType(type)}`);

@@ -10,6 +10,7 @@ import {
 } from "./interpret-frame.ts";
 import type { Op } from "./module.ts";
 import { isElementwise } from "./op.ts";
+import type { BarrierAttrs } from "./ops/kernel.ts";
 import { findRecord } from "./ops/table.ts";
 import { printOp } from "./print.ts";
 import { scalarTypeOf } from "./type-of.ts";
@@ -199,7 +200,8 @@ function inBlocks(frame: Frame, threads: number, loop: (begin: () => void) => vo
   iteration.first = frame.next;
   loop(() => {
     iteration.current = iteration.block = frame.next;
-    iteration.epoch++;
+    iteration.epochs.global++;
+    iteration.epochs.shared++;
     frame.next += 1 + threads;
   });
   iteration.current = 0;
@@ -220,8 +222,9 @@ function inThreads(frame: Frame, loop: (begin: () => void) => void, fault: (rule
 
 /** What the threads of a block did before is ordered before what they do after it. */
 export function compileBarrier(scope: Scope, op: Op): Step {
+  const { orders } = op.attrs as BarrierAttrs;
   return ({ iteration }) => {
     if (iteration.current !== iteration.block || iteration.block === 0) throw new RangeError(`kernel @${scope.func.name}: ${printOp(op, scope.names)}: a barrier stands between the phases of a block`);
-    iteration.epoch++;
+    for (const space of orders) iteration.epochs[space]++;
   };
 }

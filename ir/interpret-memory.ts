@@ -8,6 +8,7 @@
  */
 
 import { hostArray, type HostArray, type HostData, roundTo } from "./host.ts";
+import type { CommonSpace } from "./ops/kernel.ts";
 import type { DType } from "./type.ts";
 
 /** Who is running: iterations of the outermost parallel loop are numbered across a launch, from 1. */
@@ -18,8 +19,8 @@ export interface Iteration {
   first: number;
   /** The first iteration of the block that is running; without blocks, each iteration is one. */
   block: number;
-  /** Counts barriers: touches by threads of the same block before the last one are ordered too. */
-  epoch: number;
+  /** Counts barriers, for each memory that they order: touches by threads of the same block before the last one are ordered too. */
+  readonly epochs: Record<CommonSpace, number>;
 }
 
 export type Role = "input" | "result" | "local" | "shared" | "private";
@@ -43,7 +44,7 @@ export class Memory {
     this.#description = description;
     this.#role = role;
     this.#written = role === "input" ? undefined : new Uint8Array(array.data.length);
-    this.#touches = role !== "input" && isShared ? createTouches(array.data.length) : undefined;
+    this.#touches = role !== "input" && isShared ? createTouches(array.data.length, role === "shared" ? "shared" : "global") : undefined;
   }
 
   /** Memory of results that go on from what was there. */
@@ -152,8 +153,9 @@ export class Memory {
   }
 }
 
-/** For each element, the iteration that touched it last, and when. */
+/** For each element, the iteration that touched it last, and when, counted by barriers of the space. */
 interface Touch {
+  readonly space: CommonSpace;
   readonly by: Int32Array;
   readonly epoch: Int32Array;
 }
@@ -167,20 +169,20 @@ interface Touches {
   readonly moreLoads: Touch;
 }
 
-function createTouches(count: number): Touches {
-  const touch = (): Touch => ({ by: new Int32Array(count), epoch: new Int32Array(count) });
+function createTouches(count: number, space: CommonSpace): Touches {
+  const touch = (): Touch => ({ space, by: new Int32Array(count), epoch: new Int32Array(count) });
   return { stores: touch(), additions: touch(), loads: touch(), moreLoads: touch() };
 }
 
 /** Whether nothing orders a touch before what this iteration does: neither a loop's start, nor a barrier, nor itself. */
-function isConcurrent({ by, epoch }: Touch, position: number, { current, first, block, epoch: now }: Iteration): boolean {
+function isConcurrent({ space, by, epoch }: Touch, position: number, { current, first, block, epochs }: Iteration): boolean {
   const other = by[position] ?? 0;
-  return other >= first && other !== current && (other < block || epoch[position] === now);
+  return other >= first && other !== current && (other < block || epoch[position] === epochs[space]);
 }
 
-function note({ by, epoch }: Touch, position: number, { current, epoch: now }: Iteration): void {
+function note({ space, by, epoch }: Touch, position: number, { current, epochs }: Iteration): void {
   by[position] = current;
-  epoch[position] = now;
+  epoch[position] = epochs[space];
 }
 
 function indexAt(shape: readonly number[], position: number): readonly number[] {

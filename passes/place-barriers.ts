@@ -3,17 +3,18 @@
  * block waits first.
  *
  * Needs: kernels of blocks, scheduled. Ensures: between a store of one phase and a load or store of the same memory in a
- * later one, and between a load and a later store, there is a barrier on every path. Memory counts as a whole: which
- * elements a thread touches is not looked at. A phase itself has no order between threads; what it does to shared memory
+ * later one, and between a load and a later store, there is on every path a barrier that orders this kind of memory:
+ * shared, or the device's. Memory counts as a whole: which elements a thread touches is not looked at. A phase itself has no order between threads; what it does to shared memory
  * must not depend on any (the interpreter refuses it).
  *
  *   for %0, %1, %2 {"kind":"thread"} { ... store %tile ... }
  *   for %0, %1, %2 {"kind":"thread"} { ... load %tile ... }
  *
- * gets a `barrier` between the two. A loop around phases is looked at as if what its end leaves stood before it too.
+ * gets a `barrier {"orders":["shared"]}` between the two. A loop around phases is looked at as if what its end leaves stood before it too.
  */
 
 import { isKernel, type Op, type Region, type Value, visitOps } from "../ir/module.ts";
+import type { BarrierAttrs, CommonSpace } from "../ir/ops/kernel.ts";
 import { mapModule } from "../ir/rewrite.ts";
 import type { Pass } from "./pass.ts";
 
@@ -22,7 +23,7 @@ export const placeBarriers: Pass = {
   run: (module) => mapModule(module, (func) => (isKernel(func) ? { ...func, body: { ...func.body, ops: func.body.ops.map(inGrid) } } : func)),
 };
 
-/** What threads did since the last barrier. */
+/** What threads did since the last barrier that ordered it. */
 interface Pending {
   readonly loaded: ReadonlySet<Value>;
   readonly stored: ReadonlySet<Value>;
@@ -30,7 +31,10 @@ interface Pending {
 
 const nothing: Pending = { loaded: new Set(), stored: new Set() };
 
-const barrier: Op = { name: "barrier", operands: [], results: [], attrs: {}, regions: [], spans: [] };
+function barrier(orders: readonly CommonSpace[]): Op {
+  const attrs: BarrierAttrs = { orders };
+  return { name: "barrier", operands: [], results: [], attrs, regions: [], spans: [] };
+}
 
 function inGrid(op: Op): Op {
   const [body] = op.regions;
@@ -55,9 +59,10 @@ function inOrder(ops: readonly Op[], before: Pending): Ordered {
       continue;
     }
     const touched = touchedBy(op);
-    if (isConflict(pending, touched)) {
-      ordered.push(barrier);
-      pending = nothing;
+    const conflicts = [...conflictsOf(pending, touched)].sort();
+    if (conflicts.length > 0) {
+      ordered.push(barrier(conflicts));
+      pending = without(pending, conflicts);
     }
     ordered.push(op);
     pending = union(pending, touched);
@@ -91,7 +96,7 @@ function touchedBy(op: Op): Pending {
   const loaded = new Set<Value>();
   const stored = new Set<Value>();
   const note = ({ name, operands: [buffer] }: Op): void => {
-    if (buffer?.type.kind !== "buffer" || (buffer.type.space !== "shared" && buffer.type.space !== "global")) return;
+    if (buffer === undefined || commonSpaceOf(buffer) === undefined) return;
     (name === "load" ? loaded : stored).add(buffer);
   };
   note(op);
@@ -99,9 +104,20 @@ function touchedBy(op: Op): Pending {
   return { loaded, stored };
 }
 
-function isConflict(before: Pending, after: Pending): boolean {
-  const meets = (left: ReadonlySet<Value>, right: ReadonlySet<Value>): boolean => [...left].some((value) => right.has(value));
-  return meets(before.stored, after.loaded) || meets(before.stored, after.stored) || meets(before.loaded, after.stored);
+function commonSpaceOf({ type }: Value): CommonSpace | undefined {
+  return type.kind === "buffer" && (type.space === "shared" || type.space === "global") ? type.space : undefined;
+}
+
+/** The kinds of memory over which what came before and what comes after meet. */
+function conflictsOf(before: Pending, after: Pending): ReadonlySet<CommonSpace> {
+  const meeting = (left: ReadonlySet<Value>, right: ReadonlySet<Value>): readonly Value[] => [...left].filter((value) => right.has(value));
+  const values = [...meeting(before.stored, after.loaded), ...meeting(before.stored, after.stored), ...meeting(before.loaded, after.stored)];
+  return new Set(values.map(commonSpaceOf).filter((space) => space !== undefined));
+}
+
+function without({ loaded, stored }: Pending, ordered: readonly CommonSpace[]): Pending {
+  const isPending = (value: Value): boolean => !ordered.some((space) => space === commonSpaceOf(value));
+  return { loaded: new Set([...loaded].filter(isPending)), stored: new Set([...stored].filter(isPending)) };
 }
 
 function union(left: Pending, right: Pending): Pending {

@@ -118,12 +118,24 @@ export const alloc: OpRecord<(attrs: AllocAttrs) => Value> = {
   },
 };
 
+/** Memory that the threads of a block have together. */
+export type CommonSpace = "global" | "shared";
+
+export interface BarrierAttrs extends Attrs {
+  /** The memory that is ordered: what threads did to any other they may still be doing. */
+  readonly orders: readonly CommonSpace[];
+}
+
 /** Between phases of a block: what its threads did before is done, and seen by all of them. */
-export const barrier: OpRecord<() => readonly Value[]> = {
-  doc: "the threads of a block wait for each other; memory that they stored to is there for all of them",
+export const barrier: OpRecord<(attrs: BarrierAttrs) => readonly Value[]> = {
+  doc: "the threads of a block wait for each other; what they stored to the memory that is ordered is there for all of them",
   operands: [],
   results: [],
-  infer: () => [],
+  infer: (_operands, { orders }) => {
+    const isSpace = (space: unknown): boolean => space === "global" || space === "shared";
+    if (!Array.isArray(orders) || orders.length === 0 || !orders.every(isSpace)) throw new TypeFault('attr orders must list "global", "shared" or both');
+    return [];
+  },
 };
 
 /**

@@ -13,10 +13,12 @@ import { buildFunction } from "../../ir/builder.ts";
 import { namedDim } from "../../ir/dim.ts";
 import { isKernel, type Module, type Value } from "../../ir/module.ts";
 import { parse } from "../../ir/parse.ts";
-import { tensorType } from "../../ir/type.ts";
+import { bufferType, scalarType, tensorType } from "../../ir/type.ts";
 import { type CompiledTier, compileModule } from "../../lib/compile.ts";
 import { findLimits } from "../../passes/limits.ts";
 import { runPasses } from "../../passes/pipeline.ts";
+import { when } from "../../passes/schedule/loops.ts";
+import { blocks, phase } from "../../passes/schedule/simt/block.ts";
 import { hasOnly, sampleCases, standInCases } from "../compile/sample-cases.ts";
 import { signatureOf } from "../compile/signature-of.ts";
 import { blockPrograms } from "../passes/block-programs.ts";
@@ -186,6 +188,27 @@ ${each((i) => [`%from${i}: index = add %column, %c${i}`, `%x${i}: f32 = load %ti
     assert.match(source, /let v\d+ = kernel_shared\d+\[\(.*\) >> 2u\];/);
     assert.match(source, /let v\d+ = kernel_shared\d+\[\(.*\) >> 2u\]\[\(.*\) & 3u\];/);
     assert.deepEqual(await faults(device, source, ["kernel"]), []);
+  });
+
+  it("orders the memory that a barrier is for, and no other", async () => {
+    const tiles = compile(parse(blockPrograms["a contraction of several tiles and steps"]?.text ?? ""));
+    assert.match(tiles.source, /^ +workgroupBarrier\(\);$/m);
+    assert.doesNotMatch(tiles.source, /storageBarrier/);
+    // A block that reads what its threads have stored to a buffer of the device.
+    const kernel = buildFunction("k", [{ name: "y", type: bufferType("global", "f32", [64]) }], (b, [y]) => {
+      assert.ok(y);
+      blocks(b, 1, 64, 1, () => {
+        phase(b, 64, (thread) => void b.store(y, b.constantOf(scalarType("f32"), 1), [thread]));
+        phase(b, 64, (thread) => when(b, b.lt(thread, b.index(1)), () => void b.store(y, b.load(y, [b.index(63)]), [thread])));
+      });
+      return [];
+    });
+    const { functions: [placed] } = runPasses({ functions: [kernel] }, ["place-barriers"]);
+    assert.ok(placed);
+    const source = emitFile(wgslTarget, [{ func: placed, dims: [], comment: [], isInPlace: false }]);
+    assert.match(source, /^ +storageBarrier\(\);$/m);
+    assert.doesNotMatch(source, /workgroupBarrier/);
+    assert.deepEqual(await faults(device, source, ["k"]), []);
   });
 
   it("names no counter as a type", async () => {

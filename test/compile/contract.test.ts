@@ -1,7 +1,7 @@
 /**
  * Contractions on everything there is to run on, against plain loops in doubles: every layout of the operands, sizes on both
- * sides of what schedules choose by (tiles, panels, few rows, one column, nothing at all), named and literal, with a
- * bias and a relu behind them.
+ * sides of what schedules choose by (tiles, panels, few rows, one column, nothing at all; one step along the sum, two,
+ * three, and parts of one), named and literal, with a bias and a relu behind them.
  */
 
 import assert from "node:assert/strict";
@@ -25,7 +25,7 @@ const layouts: readonly Layout[] = [false, true].flatMap((isLeftTransposed) =>
     const common = { isLeftTransposed, isRightTransposed };
     const name = `${isLeftTransposed ? "t" : "n"}${isRightTransposed ? "t" : "n"}`;
     return [
-      ...([[33, 10], [17, 64], [64, 130], [16, 1], [1, 20], [70, 600], [67, 33]] as const).map(([k, n]) => ({ ...common, dtype: "f32" as const, k, n, name: `${name}_${k}_${n}` })),
+      ...([[33, 10], [17, 64], [64, 130], [16, 1], [1, 20], [70, 600], [67, 33], [16, 40], [32, 40], [52, 44]] as const).map(([k, n]) => ({ ...common, dtype: "f32" as const, k, n, name: `${name}_${k}_${n}` })),
       { ...common, dtype: "f32" as const, k: 19, n: "N" as const, name: `${name}_named` },
       { ...common, dtype: "f64" as const, k: 21, n: 24, name: `${name}_f64` },
       { ...common, dtype: "i32" as const, k: 9, n: 18, name: `${name}_i32` },
@@ -37,7 +37,7 @@ const rows = [0, 1, 5, 6, 13, 96, 97, 130];
 
 /** For WebGPU in software, where a block of threads takes milliseconds: the edges of its tiles, and fewer layouts. */
 const fewRows = [0, 1, 65];
-const skippedInSoftware: ReadonlySet<string> = new Set(["33x10", "17x64", "70x600", "67x33"]);
+const skippedInSoftware: ReadonlySet<string> = new Set(["33x10", "17x64", "70x600", "67x33", "16x40", "32x40"]);
 
 function textOf({ name, isLeftTransposed, isRightTransposed, dtype, k, n }: Layout): string {
   const left = isLeftTransposed ? `[${k},M]` : `[M,${k}]`;
@@ -57,6 +57,14 @@ const batched = `func @batched(%x: f32[B,M,12], %w: f32[B,20,12]) {
   return %0
 }`;
 
+/** Tiles of 128 on GPUs, with 8 terms a step: whole steps, and a part of one; patches of four, and none. */
+const largeSizes = [[1024, 24, 1024], [1026, 13, 1028]] as const;
+
+const large = largeSizes.map(([m, k, n]) => `func @large_${k}(%x: f32[${m},${k}], %w: f32[${n},${k}]) {
+  %0: f32[${m},${n}] = dot_general %x, %w {"leftBatch":[],"leftReduced":[1],"rightBatch":[],"rightReduced":[1]}
+  return %0
+}`);
+
 for (const machine of await testMachines()) {
   // None of them is of f16, for whose sake the tier of f16 differs from the base.
   if (machine.limits.onlyFor !== undefined) continue;
@@ -68,11 +76,12 @@ for (const machine of await testMachines()) {
     let run: RunCompiled;
     before(async function () {
       if (!(await machine.open())) return this.skip();
-      run = await compileForTest(parse([...possible.map(textOf), batched].join("\n\n")), machine);
+      run = await compileForTest(parse([...possible.map(textOf), batched, ...large].join("\n\n")), machine);
     });
     after(() => machine.close());
     for (const layout of possible) it(layout.name, () => checkLayout(run, layout, isSlow ? fewRows : rows));
     it("batched", () => checkBatched(run));
+    for (const sizes of largeSizes) it(`large: ${sizes.join(" x ")}`, () => checkLarge(run, sizes));
   });
 }
 
@@ -115,6 +124,22 @@ async function checkBatched(run: RunCompiled): Promise<void> {
       for (let p = 0; p < 12; p++) sum += (x.data[(c * m + i) * 12 + p] ?? NaN) * (w.data[(c * 20 + j) * 12 + p] ?? NaN);
       expectClose(value, sum, "f32", 12, `batched: [${c},${i},${j}]`);
     });
+  }
+}
+
+/** Whole numbers, whose sums are exact. */
+async function checkLarge(run: RunCompiled, [m, k, n]: (typeof largeSizes)[number]): Promise<void> {
+  const random = createRandom(k);
+  const fill = (shape: readonly [number, number]): HostArray => hostArray("f32", shape, Array.from({ length: shape[0] * shape[1] }, () => Math.floor(random() * 9) - 4));
+  const [x, w] = [fill([m, k]), fill([n, k])];
+  const [actual] = await run(`large_${k}`, [x, w]);
+  assert.deepEqual(actual?.shape, [m, n]);
+  for (let i = 0; i < m; i++) {
+    for (let j = 0; j < n; j++) {
+      let sum = 0;
+      for (let p = 0; p < k; p++) sum += (x.data[i * k + p] ?? NaN) * (w.data[j * k + p] ?? NaN);
+      if (actual?.data[i * n + j] !== sum) assert.fail(`large_${k}: [${i},${j}] is ${actual?.data[i * n + j]}, expected ${sum}`);
+    }
   }
 }
 

@@ -71,6 +71,9 @@ function textOf({ name, dtype, sizes: [m, k, n], isLeftTransposed, isRightTransp
 }`;
 }
 
+/** Of each architecture above at least (CUDA C++ Programming Guide, compute capabilities). */
+const [registersOfMultiprocessor, sharedBytesOfMultiprocessor] = [65536, 164 * 1024];
+
 /**
  * Bytes of registers that ptxas may keep in memory so that one block more fits a multiprocessor. That is its choice and
  * no fault of a kernel; so what it says is asked again with the registers of a whole multiprocessor for one block, and then
@@ -135,6 +138,21 @@ describe("cuda: emitted kernels and NVIDIA's compilers", function () {
         return { ...signatureOf(func), ...(precision === undefined ? {} : { precision }) };
       });
       return check(module, signatures, architecture);
+    });
+  }
+
+  for (const architecture of architectures) {
+    it(`two blocks with large tiles of f32 fit a multiprocessor of ${architecture}`, async () => {
+      const large = products.filter(({ name }) => name.startsWith("f32_large"));
+      const module = parse(large.map(textOf).join("\n"));
+      const { tiers: [cuda] } = compileModule(module, module.functions.map((func) => signatureOf(func)), { tiers: ["cuda"] });
+      const { kernels } = await compileForArchitecture(cuda?.source ?? "", { architecture });
+      assert.equal(kernels.length, Object.keys(layouts).length);
+      for (const { name, registers, spillBytes, sharedBytes } of kernels) {
+        assert.equal(spillBytes, 0, name);
+        assert.ok(2 * 256 * registers <= registersOfMultiprocessor, `${name}: ${registers} registers of 256 threads`);
+        assert.ok(2 * sharedBytes <= sharedBytesOfMultiprocessor, `${name}: ${sharedBytes} bytes`);
+      }
     });
   }
 

@@ -71,6 +71,11 @@ describe("verify", () => {
       'func @f(%x: f32[]) {\n  %0: index = dim {"size":"N"}\n}',
       '@f: a value of index cannot stand in a function of tensor level\n  in %0: index = dim {"size":"N"}',
     ],
+    ...[["", "\n  in barrier"], [' {"orders":[]}', '\n  in barrier {"orders":[]}'], [' {"orders":["local"]}', '\n  in barrier {"orders":["local"]}']].map(([attrs, where]) => [
+      `barriers say what they order, and not${attrs === "" ? "hing" : attrs}`,
+      `func @f(%x: global f32[]) {\n  barrier${attrs}\n}`,
+      `@f: attr orders must list "global", "shared" or both${where}`,
+    ] as const),
     ["the level is the one asked for", "func @f(%x: f32[]) { }", "@f: it is of tensor level, and all functions should be of kernel level", "kernel"],
   ];
   for (const [rule, text, message, level] of inText) {

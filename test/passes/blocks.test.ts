@@ -9,7 +9,8 @@ import { interpret } from "../../ir/interpret.ts";
 import { type Func, type Module, type Op, type Region, visitOps } from "../../ir/module.ts";
 import { opTable, textName } from "../../ir/ops/table.ts";
 import { parse } from "../../ir/parse.ts";
-import { findLimits } from "../../passes/limits.ts";
+import { bytesOf } from "../../ir/type.ts";
+import { findLimits, type Limits } from "../../passes/limits.ts";
 import { findMissingDTypes } from "../../passes/missing-dtypes.ts";
 import { kernelPipeline, runPasses, tensorPipeline, tierPipeline } from "../../passes/pipeline.ts";
 import { blockPrograms as programs, contraction, inputsFor, reduction } from "./block-programs.ts";
@@ -17,8 +18,24 @@ import { functionOf, inputsOf, type Sizes, sizesOfSample, ulpsBetween, withSizes
 
 const tiers = ["wgsl-base", "wgsl-subgroups", "cuda"];
 
-function schedule(module: Module, tier: string): Module {
-  return runPasses(module, [...tensorPipeline, ...kernelPipeline], { limits: findLimits(tier) });
+/** Programs whose barriers are taken away, one at a time. */
+const watched: readonly (readonly [what: string, tier: string, limits?: Partial<Limits>])[] = [
+  ["a contraction of several tiles and steps", "wgsl-base"],
+  ["a contraction of an even number of steps", "wgsl-base"],
+  // Room for two stages without padding, and for one.
+  ["a contraction of several tiles and steps", "wgsl-base", { sharedBytes: 8192 }],
+  ["a contraction of several tiles and steps", "wgsl-base", { sharedBytes: 6000 }],
+  ["a contraction of named sizes", "wgsl-base"],
+  ["a contraction of two steps", "wgsl-base"],
+  ["a contraction in tf32", "cuda"],
+  ["a contraction of f16, of an odd number of steps", "cuda"],
+  ["a contraction of two steps, in bf16", "cuda"],
+  ["softmax over long rows", "wgsl-base"],
+  ["softmax over short rows", "wgsl-base"],
+];
+
+function schedule(module: Module, tier: string, limits: Partial<Limits> = {}): Module {
+  return runPasses(module, [...tensorPipeline, ...kernelPipeline], { limits: { ...findLimits(tier), ...limits } });
 }
 
 for (const tier of tiers) {
@@ -79,7 +96,7 @@ describe("schedules of blocks", function () {
   });
 
   it("has one barrier for each fold of rows whose lanes exchange registers, and none where a row has no more of them", () => {
-    const barriers = (text: string, tier: string): number => countBarriers(schedule(parse(text), tier));
+    const barriers = (text: string, tier: string): number => countBarriers(schedule(parse(text), tier)).all;
     // Rows of 1024 by 256 lanes: eight halvings and the load of what they leave, twice; else what is stored by each group.
     const softmax = (programs["softmax over long rows"]?.text ?? "").replaceAll("5", "1024").replaceAll("300", "1024");
     assert.deepEqual(["wgsl-base", "wgsl-subgroups", "cuda"].map((tier) => barriers(softmax, tier)), [18, 2, 2]);
@@ -138,19 +155,58 @@ func @k(%in0: global f32[7,100], %in1: global f32[7], %out0: global f32[7]) {
     }
   });
 
-  for (const what of ["a contraction of several tiles and steps", "softmax over long rows", "softmax over short rows"]) {
-    it(`needs each barrier of ${what}`, () => {
-      const module = parse(programs[what]?.text ?? "");
-      const scheduled = schedule(module, "wgsl-base");
-      const inputs = inputsFor(module, {});
-      const count = countBarriers(scheduled);
-      assert.ok(count >= 2, `${count} barriers`);
-      for (let which = 0; which < count; which++) {
-        assert.throws(() => run(withoutBarrier(scheduled, which), inputs, {}), /races with thread \d+ of its block, which .* the same element: there is no barrier between them/, `barrier ${which}`);
+  it("has one barrier for each step of a contraction with two stages of shared memory, and two with one", () => {
+    // All of them are in the loop, whose iterations are the steps.
+    for (const what of ["a contraction of two steps", "a contraction of several tiles and steps", "a contraction of an even number of steps", "a contraction of named sizes"]) {
+      assert.deepEqual(barriersOf(what, "wgsl-base"), { all: 1, inLoops: 1 }, what);
+    }
+    for (const what of ["a contraction in tf32", "a contraction of f16, of an odd number of steps", "a contraction of two steps, in bf16"]) {
+      assert.deepEqual(barriersOf(what, "cuda"), { all: 1, inLoops: 1 }, what);
+    }
+    assert.deepEqual(barriersOf("a contraction of one step", "wgsl-base"), { all: 2, inLoops: 2 });
+    assert.deepEqual(barriersOf("a contraction of several tiles and steps", "wgsl-base", { sharedBytes: 8192 }), { all: 1, inLoops: 1 });
+    assert.deepEqual(barriersOf("a contraction of several tiles and steps", "wgsl-base", { sharedBytes: 6000 }), { all: 2, inLoops: 2 });
+  });
+
+  it("shares as much memory as a tier has, in two stages of large tiles too", () => {
+    const square = (dtype: string, rightReduced: number, size = 1024, leftReduced = 1): string => {
+      const shape = `[${size},${size}]`;
+      return contraction(`${dtype}${shape}`, `${dtype}${shape}`, shape, leftReduced, rightReduced);
+    };
+    // Of 8 terms by 128 rows and 128 columns, with 4 more where an operand runs along the sum.
+    assert.equal(sharedBytes(square("f32", 0), "cuda"), 2 * 8 * (128 + 4 + 128 + 4) * 4);
+    assert.equal(sharedBytes(square("f32", 1), "cuda"), 2 * 8 * (128 + 4 + 128 + 4) * 4);
+    assert.equal(sharedBytes(square("f32", 0, 1024, 0), "cuda"), 2 * 8 * (128 + 128) * 4);
+    assert.equal(sharedBytes(square("f64", 1), "cuda"), 2 * 8 * (128 + 4 + 128 + 4) * 8);
+    // WebGPU has 16 KiB: without padding, or, where padding matters because the sum is no multiple of four, in one stage.
+    assert.equal(sharedBytes(square("f32", 1), "wgsl-base"), 2 * 8 * (128 + 128) * 4);
+    assert.equal(sharedBytes(square("f32", 1, 1030), "wgsl-base"), 8 * (128 + 4 + 128 + 4) * 4);
+    // Of 16 words by 128 rows and 128 columns.
+    assert.equal(sharedBytes(square("bf16", 0), "cuda"), 2 * 16 * (128 + 128) * 4);
+  });
+
+  for (const [what, tier, limits = {}] of watched) {
+    it(`needs each barrier of ${what}, for ${tier}${describeLimits(limits)}, and the memory that it orders`, () => {
+      const { text = "", sizes = {} } = programs[what] ?? {};
+      const module = parse(text);
+      const scheduled = schedule(module, tier, limits);
+      const isExact = /f16|precision/.test(text);
+      const inputs = inputsFor(module, sizes, isExact);
+      assertClose(run(scheduled, inputs, sizes), run(module, inputs, sizes), isExact ? 0 : 64);
+      const { all } = countBarriers(scheduled);
+      assert.ok(all > 0);
+      for (let which = 0; which < all; which++) {
+        for (const broken of [withoutBarrier(scheduled, which), withBarrierOfOther(scheduled, which)]) {
+          assert.throws(() => run(broken, inputs, sizes), /races with thread \d+ of its block, which .* the same element: there is no barrier between them/, `barrier ${which}`);
+        }
       }
     });
   }
 });
+
+function describeLimits({ sharedBytes }: Partial<Limits>): string {
+  return sharedBytes === undefined ? "" : ` with ${sharedBytes} bytes to share`;
+}
 
 function run(module: Module, inputs: readonly HostArray[], sizes: Sizes): readonly HostArray[] {
   return interpret(module, "f", inputs, sizes);
@@ -167,8 +223,23 @@ function assertClose(actual: readonly HostArray[], expected: readonly HostArray[
   });
 }
 
-function countBarriers(module: Module): number {
-  return countOps(module, "barrier");
+function sharedBytes(text: string, tier: string): number {
+  let bytes = 0;
+  for (const { body } of schedule(parse(text), tier).functions) {
+    visitOps(body, ({ name, results: [buffer] }) => {
+      if (name === "alloc" && buffer?.type.kind === "buffer" && buffer.type.space === "shared") bytes += buffer.type.shape.reduce<number>((product, size) => product * Number(size), bytesOf(buffer.type.dtype));
+    });
+  }
+  return bytes;
+}
+
+interface BarrierCount {
+  readonly all: number;
+  readonly inLoops: number;
+}
+
+function barriersOf(what: string, tier: string, limits: Partial<Limits> = {}): BarrierCount {
+  return countBarriers(schedule(parse(programs[what]?.text ?? ""), tier, limits));
 }
 
 function countOps({ functions }: Module, wanted: string): number {
@@ -177,8 +248,19 @@ function countOps({ functions }: Module, wanted: string): number {
   return count;
 }
 
+function countBarriers(module: Module): BarrierCount {
+  let inLoops = 0;
+  for (const { body } of module.functions) visitOps(body, ({ attrs, regions: [inner] }) => void (attrs["kind"] === "serial" && inner !== undefined && visitOps(inner, ({ name }) => void (name === "barrier" && inLoops++))));
+  return { all: countOps(module, "barrier"), inLoops };
+}
+
 function withoutBarrier(module: Module, which: number): Module {
   return changed(module, "barrier", which, () => []);
+}
+
+/** One barrier orders the device's memory in place of shared memory. */
+function withBarrierOfOther(module: Module, which: number): Module {
+  return changed(module, "barrier", which, (op) => [{ ...op, attrs: { orders: ["global"] } }]);
 }
 
 /** Where the mask was 1 it is 2, and else 1. */

@@ -6,10 +6,11 @@
 import assert from "node:assert/strict";
 import { buildFunction, type Builder } from "../../ir/builder.ts";
 import type { Region, Value } from "../../ir/module.ts";
+import type { BarrierAttrs } from "../../ir/ops/kernel.ts";
 import { bufferType } from "../../ir/type.ts";
 import { runPasses } from "../../passes/pipeline.ts";
 import { blocks, phase, registers, shared } from "../../passes/schedule/simt/block.ts";
-import { serialLoop } from "../../passes/schedule/loops.ts";
+import { serialLoop, when } from "../../passes/schedule/loops.ts";
 
 const threads = 4;
 
@@ -25,13 +26,24 @@ type Build = (b: Builder, memory: Memory) => void;
 const store = (where: keyof Memory): Build => (b, memory) =>
   phase(b, threads, (thread) => void b.store(memory[where], b.constantOf({ kind: "scalar", dtype: "f32", lanes: 1 }, 1), [thread]));
 
-const load = (where: keyof Memory): Build => (b, memory) =>
-  phase(b, threads, (thread) => void b.store(memory.own, b.load(memory[where], [thread]), [thread]));
+const load = (...where: readonly (keyof Memory)[]): Build => (b, memory) =>
+  phase(b, threads, (thread) => where.forEach((each) => b.store(memory.own, b.load(memory[each], [thread]), [thread])));
+
+/** A phase that loads from one and stores to another. */
+const turn = (from: keyof Memory, to: keyof Memory): Build => (b, memory) =>
+  phase(b, threads, (thread) => void b.store(memory[to], b.load(memory[from], [thread]), [thread]));
 
 const loop = (...body: readonly Build[]): Build => (b, memory) =>
   void serialLoop(b, b.index(0), b.index(3), 1, [], () => (body.forEach((build) => build(b, memory)), []));
 
-/** The block in short: s and l for phases that store and load, | for a barrier, parentheses around a loop. */
+/** A condition that all threads of a block agree on. */
+const branch = (...body: readonly Build[]): Build => (b, memory) =>
+  void when(b, b.lt(b.index(1), b.index(2)), () => body.forEach((build) => build(b, memory)));
+
+/**
+ * The block in short: s and l for phases that store and load, | for a barrier that orders shared memory and # for one that
+ * orders the device's, parentheses around a loop or a branch.
+ */
 function placed(...body: readonly Build[]): string {
   const func = buildFunction("k", [{ name: "y", type: bufferType("global", "f32", [threads]) }], (b, [result]) => {
     if (result === undefined) throw new RangeError("a kernel has a buffer");
@@ -43,7 +55,7 @@ function placed(...body: readonly Build[]): string {
   });
   const describe = ({ ops }: Region): string => ops.map((op) => {
     const [inner] = op.regions;
-    if (op.name === "barrier") return "|";
+    if (op.name === "barrier") return (op.attrs as BarrierAttrs).orders.map((space) => (space === "shared" ? "|" : "#")).join("");
     if (inner === undefined) return "";
     if (op.attrs["kind"] === "thread") return inner.ops.some(({ name }) => name === "load") ? "l" : "s";
     return op.attrs["kind"] === "grid" ? describe(inner) : `(${describe(inner)})`;
@@ -66,7 +78,25 @@ describe("place-barriers", () => {
   });
 
   it("counts buffers of the device as memory that threads share", () => {
-    assert.equal(placed(store("result"), load("result")), "s|l");
+    assert.equal(placed(store("result"), load("result")), "s#l");
+  });
+
+  it("orders the kind of memory that conflicts, and leaves the other for later", () => {
+    assert.equal(placed(store("result"), store("tile"), load("tile"), load("result")), "ss|l#l");
+    assert.equal(placed(store("tile"), store("result"), load("tile", "result")), "ss#|l");
+    assert.equal(placed(loop(store("result"), load("tile"))), "(#sl)");
+  });
+
+  it("looks into branches, which may be taken or not", () => {
+    assert.equal(placed(branch(store("tile")), load("tile")), "(s)|l");
+    assert.equal(placed(store("tile"), branch(load("tile")), load("other")), "s(|l)l");
+    assert.equal(placed(store("tile"), branch(load("tile")), load("tile")), "s(|l)|l");
+  });
+
+  it("needs one barrier a step for two stages of memory that take turns", () => {
+    const [first, second] = [turn("tile", "other"), turn("other", "tile")];
+    assert.equal(placed(store("tile"), loop(first, second)), "s(|l|l)");
+    assert.equal(placed(store("tile"), loop(first, branch(second))), "s(|l(|l))");
   });
 
   it("needs one barrier for all that came before it", () => {

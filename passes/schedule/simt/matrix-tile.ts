@@ -1,9 +1,10 @@
 /**
  * A contraction by matrix instructions, where its factors may be rounded to what they take.
  *
- * The walk along the sum is that of tile-in-blocks.ts; pieces are in packed words, and each warp of the block has a
- * part of the tile, which it makes of products of 16 by 8. Words of one row are together in shared memory, and rows are
- * 20 words apart, so that the 32 words a warp loads at once are on 32 different banks.
+ * A block walks along the sum (walk.ts) with pieces in packed words, and each warp of it has a part of the tile, which it
+ * makes of products of 16 by 8. Words of one row are together in shared memory, 16 of them, for two products. A sum has no
+ * order: so a thread takes four neighbouring words of a row as its parts of both, in one access of 16 bytes, and those
+ * that eight threads load at once, of two rows, are on 32 different banks.
  */
 
 import type { Builder } from "../../../ir/builder.ts";
@@ -17,10 +18,12 @@ import { scalarType } from "../../../ir/type.ts";
 import type { Limits } from "../../limits.ts";
 import type { ContractionParts } from "../contract.ts";
 import { localityAlong } from "../locality.ts";
-import { range, serialLoop } from "../loops.ts";
+import { range } from "../loops.ts";
 import { expandSerially } from "../serial.ts";
-import { blocks, phase, registers, whenBelow } from "./block.ts";
+import { blocks, phase, registers } from "./block.ts";
+import { eachBelow } from "./edges.ts";
 import { Piece } from "./piece.ts";
+import { type Stages, stagesFor, type ThreadPart, walkAlongSum } from "./walk.ts";
 
 export interface MatrixTile {
   readonly format: FactorFormat;
@@ -29,15 +32,19 @@ export interface MatrixTile {
   /** Warps down and across the tile. */
   readonly warpRows: number;
   readonly warpColumns: number;
+  /** Terms of the sum in a word of 32 bits. */
+  readonly termsOfWord: number;
+  readonly stages: Stages;
   readonly isLeftAlongSum: boolean;
   readonly isRightAlongSum: boolean;
 }
 
-/** Words of a piece along the sum: two products deep. */
-const depth = 16;
-/** Of one product. */
+/** Of one product; and how many a piece is deep. */
 const [productRows, productColumns, productWords] = [16, 8, 8];
-const padding = 4;
+const products = 2;
+/** Words of a piece along the sum, and of a thread in a row of them. */
+const depth = products * productWords;
+const wordsOfThread = depth / 4;
 
 /** Smaller results fill too little of a product, and go without. */
 const fewest = 16;
@@ -51,9 +58,15 @@ export function chooseMatrixTile(parts: ContractionParts, limits: Limits): Matri
   const [row, leftTerm, rightTerm, column] = [left.parameters.at(-2), left.parameters.at(-1), right.parameters.at(-2), right.parameters.at(-1)];
   if (row === undefined || leftTerm === undefined || rightTerm === undefined || column === undefined) return undefined;
   const isLarge = typeof m === "number" && typeof n === "number" && m >= large && n >= large;
+  const size = isLarge ? { rows: 128, columns: 128, warpRows: 2, warpColumns: 4 } : { rows: 64, columns: 64, warpRows: 2, warpColumns: 2 };
+  const termsOfWord = precision === "tf32" ? 1 : 2;
+  const stages = stagesFor(k, depth * termsOfWord).find((count) => count * 4 * (size.rows + size.columns) * depth <= limits.sharedBytes);
+  if (stages === undefined) return undefined;
   return {
     format: precision,
-    ...(isLarge ? { rows: 128, columns: 128, warpRows: 2, warpColumns: 4 } : { rows: 64, columns: 64, warpRows: 2, warpColumns: 2 }),
+    ...size,
+    termsOfWord,
+    stages,
     isLeftAlongSum: localityAlong(left, leftTerm) > localityAlong(left, row),
     isRightAlongSum: localityAlong(right, rightTerm) > localityAlong(right, column),
   };
@@ -97,42 +110,45 @@ class TileOfWarps {
   build(): void {
     const b = this.#b;
     const threads = this.#threads;
-    const { format, rows, columns, isLeftAlongSum, isRightAlongSum } = this.#tile;
+    const { format, rows, columns, termsOfWord, stages, isLeftAlongSum, isRightAlongSum } = this.#tile;
     const { attrs: { m, n, k }, left, right } = this.#parts;
-    const termsOfWord = format === "tf32" ? 1 : 2;
     const inlined = (region: Region, index: readonly Value[]): Value => only(inlineRegion(b, region, [...this.#batch, ...index], expandSerially));
     const piece = (side: number, extent: Dim, first: Value, isAlongSum: boolean, element: (side: Value, term: Value) => Value): Piece => new Piece(b, {
-      threads, side, extent, first, isAlongSum, element, depth, termsOfWord, terms: k, wordType: "u32", elementType: "f32",
-      toWord: (elements) => b.pack(elements, { format }), isSideFirst: true, padding,
+      threads, side, extent, first, isAlongSum, element, depth, stages, termsOfWord, terms: k, wordType: "u32", elementType: "f32",
+      toWord: (elements) => b.pack(elements, { format }), isSideFirst: true, padding: 0,
     });
     const leftPiece = piece(rows, m, this.#firstRow, isLeftAlongSum, (row, term) => inlined(left, [row, term]));
     const rightPiece = piece(columns, n, this.#firstColumn, isRightAlongSum, (column, term) => inlined(right, [term, column]));
     const totals = registers(b, "f32", threads, [this.#down * this.#across * registersOfMma.total]);
-    const lefts = registers(b, "u32", threads, [this.#down * registersOfMma.left]);
-    const rights = registers(b, "u32", threads, [this.#across * registersOfMma.right]);
+    const lefts = registers(b, "u32", threads, [products * this.#down * registersOfMma.left]);
+    const rights = registers(b, "u32", threads, [products * this.#across * registersOfMma.right]);
 
-    phase(b, threads, (thread) => {
-      const zero = b.constantOf(scalarType("f32"), 0);
-      for (const register of range(this.#down * this.#across * registersOfMma.total)) b.store(totals, zero, [thread, b.index(register)]);
-      for (const each of [leftPiece, rightPiece]) each.fetch(thread, b.index(0));
-    });
-    serialLoop(b, b.index(0), b.index(k), depth * termsOfWord, [], (firstTerm) => {
-      phase(b, threads, (thread) => [leftPiece, rightPiece].forEach((each) => each.keep(thread)));
-      phase(b, threads, (thread) => [leftPiece, rightPiece].forEach((each) => each.fetch(thread, b.add(firstTerm, depth * termsOfWord))));
-      for (const firstWord of range(depth / productWords).map((step) => step * productWords)) {
-        phase(b, threads, (thread) => this.#loadFactors(thread, firstWord, leftPiece, rightPiece, lefts, rights));
+    /** Factors are loaded by each thread, and multiplied by all of them together. */
+    const multiply = (stage: Value, first: ThreadPart): void => {
+      phase(b, threads, (thread) => {
+        first(thread);
+        this.#loadFactors(thread, stage, leftPiece, rightPiece, lefts, rights);
+      });
+      for (const product of range(products)) {
         for (const i of range(this.#down)) {
           for (const j of range(this.#across)) {
             b.mma(totals, lefts, rights, {
               format,
               total: (i * this.#across + j) * registersOfMma.total,
-              left: i * registersOfMma.left,
-              right: j * registersOfMma.right,
+              left: this.#leftRegister(product, i),
+              right: this.#rightRegister(product, j),
             });
           }
         }
       }
-      return [];
+    };
+
+    walkAlongSum(b, {
+      threads, terms: k, termsOfStep: depth * termsOfWord, stages, pieces: [leftPiece, rightPiece], multiply,
+      begin: (thread) => {
+        const zero = b.constantOf(scalarType("f32"), 0);
+        for (const register of range(this.#down * this.#across * registersOfMma.total)) b.store(totals, zero, [thread, b.index(register)]);
+      },
     });
     phase(b, threads, (thread) => this.#finish(thread, totals));
   }
@@ -151,22 +167,35 @@ class TileOfWarps {
     };
   }
 
-  #loadFactors(thread: Value, firstWord: number, left: Piece, right: Piece, lefts: Value, rights: Value): void {
+  /** Of a thread's four words the first two are its words p and p + 4 in the first product, the others in the second. */
+  #loadFactors(thread: Value, stage: Value, left: Piece, right: Piece, lefts: Value, rights: Value): void {
     const b = this.#b;
     const { row, column, group, place } = this.#placeOf(thread);
-    const wordAt = (offset: number): Value => b.add(place, firstWord + offset);
+    const firstWord = b.mul(place, wordsOfThread);
+    const leftAddress = left.address(stage, b.add(row, group), firstWord);
+    const rightAddress = right.address(stage, b.add(column, group), firstWord);
+    const wordsOf = (piece: Piece, address: Value, sides: number): readonly Value[] => range(wordsOfThread).map((word) => piece.load(address, sides, word));
     for (const i of range(this.#down)) {
-      for (const register of range(registersOfMma.left)) {
-        const side = b.add(b.add(row, group), i * productRows + 8 * (register % 2));
-        b.store(lefts, left.load(side, wordAt(4 * Math.floor(register / 2))), [thread, b.index(i * registersOfMma.left + register)]);
+      for (const half of range(2)) {
+        wordsOf(left, leftAddress, i * productRows + 8 * half).forEach((word, position) => {
+          const register = this.#leftRegister(Math.floor(position / 2), i) + half + 2 * (position % 2);
+          b.store(lefts, word, [thread, b.index(register)]);
+        });
       }
     }
     for (const j of range(this.#across)) {
-      for (const register of range(registersOfMma.right)) {
-        const side = b.add(b.add(column, group), j * productColumns);
-        b.store(rights, right.load(side, wordAt(4 * register)), [thread, b.index(j * registersOfMma.right + register)]);
-      }
+      wordsOf(right, rightAddress, j * productColumns).forEach((word, position) => {
+        b.store(rights, word, [thread, b.index(this.#rightRegister(Math.floor(position / 2), j) + (position % 2))]);
+      });
     }
+  }
+
+  #leftRegister(product: number, down: number): number {
+    return (product * this.#down + down) * registersOfMma.left;
+  }
+
+  #rightRegister(product: number, across: number): number {
+    return (product * this.#across + across) * registersOfMma.right;
   }
 
   #finish(thread: Value, totals: Value): void {
@@ -174,20 +203,17 @@ class TileOfWarps {
     const { rows, columns } = this.#tile;
     const { attrs: { m, n }, epilogue } = this.#parts;
     const { row: firstRow, column: firstColumn, group, place } = this.#placeOf(thread);
-    const pairColumn = b.mul(place, 2);
+    const pairColumn = b.add(b.add(this.#firstColumn, firstColumn), b.mul(place, 2));
     for (const i of range(this.#down)) {
       for (const half of range(2)) {
-        const row = b.add(this.#firstRow, b.add(b.add(firstRow, group), i * productRows + 8 * half));
-        whenBelow(b, row, m, rows, () => {
+        const firstRowOfHalf = b.add(this.#firstRow, b.add(b.add(firstRow, group), i * productRows + 8 * half));
+        eachBelow(b, { first: firstRowOfHalf, count: 1, extent: m, tile: rows }, (row) => {
           for (const j of range(this.#across)) {
-            for (const odd of range(2)) {
-              const column = b.add(this.#firstColumn, b.add(b.add(firstColumn, pairColumn), j * productColumns + odd));
-              whenBelow(b, column, n, columns, () => {
-                const register = (i * this.#across + j) * registersOfMma.total + 2 * half + odd;
-                const total = b.load(totals, [thread, b.index(register)]);
-                inlineRegion(b, epilogue, [...this.#batch, row, column, total], expandSerially);
-              });
-            }
+            eachBelow(b, { first: b.add(pairColumn, j * productColumns), count: 2, extent: n, tile: columns }, (column, odd) => {
+              const register = (i * this.#across + j) * registersOfMma.total + 2 * half + odd;
+              const total = b.load(totals, [thread, b.index(register)]);
+              inlineRegion(b, epilogue, [...this.#batch, row, column, total], expandSerially);
+            });
           }
         });
       }

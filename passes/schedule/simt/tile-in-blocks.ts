@@ -1,12 +1,13 @@
 /**
  * A contraction in tiles of a block (Volkov and Demmel, Benchmarking GPUs to Tune Dense Linear Algebra, 2008).
  *
- * A block walks along the sum. At each step its threads have the next pieces of both operands in registers; they store
- * them to shared memory, and while they multiply what is there, the loads of the pieces after it are on their way. Each
- * thread keeps the totals of its part of the tile in registers from the first step to the last, where the epilogue
- * takes them. Past the edges the operands are 0 and nothing is stored.
+ * A block walks along the sum (walk.ts) with pieces of both operands in shared memory. Each thread keeps the totals of
+ * its part of the tile in registers from the first step to the last, where the epilogue takes them. Past the edges the
+ * operands are 0 and nothing is stored.
  *
- *   fetch; for each step { store pieces | fetch next, multiply and add }; epilogue     (phases; | is a barrier)
+ * A thread's part is groups of four rows by groups of four columns, each of which is one access of 16 bytes. A group of
+ * one thread is beside those of the threads next to it, and the thread's next group comes after those of its whole warp:
+ * so a warp reads 128 bytes of columns without a gap, and stores whole lines.
  */
 
 import type { Builder } from "../../../ir/builder.ts";
@@ -17,11 +18,16 @@ import { delinearize } from "../../../ir/ops/indexing.ts";
 import { inlineRegion } from "../../../ir/rewrite.ts";
 import { scalarType } from "../../../ir/type.ts";
 import { type ContractionParts, multiplyAdd } from "../contract.ts";
-import { range, serialLoop } from "../loops.ts";
+import { range } from "../loops.ts";
 import { expandSerially } from "../serial.ts";
-import { blocks, phase, registers, whenBelow } from "./block.ts";
+import { blocks, phase, registers } from "./block.ts";
 import type { BlockTile } from "./block-tile.ts";
+import { eachBelow } from "./edges.ts";
 import { Piece } from "./piece.ts";
+import { walkAlongSum } from "./walk.ts";
+
+/** Threads of a warp, and how many of them are side by side in a tile, if it is wide enough. */
+const [warp, mostAcross] = [32, 8];
 
 export function tileInBlocks(b: Builder, parts: ContractionParts, tile: BlockTile): void {
   const { batch, m, n, k } = parts.attrs;
@@ -33,6 +39,13 @@ export function tileInBlocks(b: Builder, parts: ContractionParts, tile: BlockTil
   });
 }
 
+/** Along one axis: rows or columns of the tile, of each thread, and the threads of a warp. */
+interface Axis {
+  readonly tile: number;
+  readonly thread: number;
+  readonly lanes: number;
+}
+
 class TileOfBlock {
   readonly #b: Builder;
   readonly #parts: ContractionParts;
@@ -40,6 +53,8 @@ class TileOfBlock {
   readonly #batch: readonly Value[];
   readonly #firstRow: Value;
   readonly #firstColumn: Value;
+  readonly #rows: Axis;
+  readonly #columns: Axis;
   readonly #totals: Value;
 
   constructor(b: Builder, parts: ContractionParts, tile: BlockTile, batch: readonly Value[], firstRow: Value, firstColumn: Value) {
@@ -49,49 +64,52 @@ class TileOfBlock {
     this.#batch = batch;
     this.#firstRow = firstRow;
     this.#firstColumn = firstColumn;
+    const across = Math.min(mostAcross, tile.columns / tile.threadColumns);
+    this.#rows = { tile: tile.rows, thread: tile.threadRows, lanes: warp / across };
+    this.#columns = { tile: tile.columns, thread: tile.threadColumns, lanes: across };
     this.#totals = registers(b, parts.attrs.dtype, tile.threads, [tile.threadRows, tile.threadColumns]);
   }
 
   build(): void {
     const b = this.#b;
-    const { threads, depth, rows, columns, isLeftAlongSum, isRightAlongSum } = this.#tile;
+    const { threads, depth, stages, padding, rows, columns, isLeftAlongSum, isRightAlongSum } = this.#tile;
     const { attrs: { m, n, k, dtype }, left, right } = this.#parts;
     const inlined = (region: Region, index: readonly Value[]): Value => only(inlineRegion(b, region, [...this.#batch, ...index], expandSerially));
     const piece = (side: number, extent: Dim, first: Value, isAlongSum: boolean, element: (side: Value, term: Value) => Value): Piece => new Piece(b, {
-      threads, side, extent, first, isAlongSum, element, depth, termsOfWord: 1, terms: k, wordType: dtype, elementType: dtype, toWord: only,
-      // Threads that are neighbours along the sum store to different rows: one element more keeps them off one bank.
-      isSideFirst: false, padding: isAlongSum ? 1 : 0,
+      threads, side, extent, first, isAlongSum, element, depth, stages, termsOfWord: 1, terms: k, wordType: dtype, elementType: dtype, toWord: only,
+      isSideFirst: false, padding,
     });
     const leftPiece = piece(rows, m, this.#firstRow, isLeftAlongSum, (row, term) => inlined(left, [row, term]));
     const rightPiece = piece(columns, n, this.#firstColumn, isRightAlongSum, (column, term) => inlined(right, [term, column]));
-    const pieces = [leftPiece, rightPiece];
-    const fetch = (thread: Value, firstTerm: Value): void => pieces.forEach((each) => each.fetch(thread, firstTerm));
-
-    phase(b, threads, (thread) => {
-      const zero = b.constantOf(scalarType(dtype), 0);
-      for (const index of this.#part()) b.store(this.#totals, zero, [thread, ...index]);
-      fetch(thread, b.index(0));
-    });
-    serialLoop(b, b.index(0), b.index(k), depth, [], (firstTerm) => {
-      phase(b, threads, (thread) => pieces.forEach((each) => each.keep(thread)));
-      phase(b, threads, (thread) => {
-        fetch(thread, b.add(firstTerm, depth));
-        this.#multiply(leftPiece, rightPiece, thread);
-      });
-      return [];
+    walkAlongSum(b, {
+      threads, terms: k, termsOfStep: depth, stages, pieces: [leftPiece, rightPiece],
+      begin: (thread) => {
+        const zero = b.constantOf(scalarType(dtype), 0);
+        for (const index of this.#part()) b.store(this.#totals, zero, [thread, ...index]);
+      },
+      multiply: (stage, first) => phase(b, threads, (thread) => {
+        first(thread);
+        this.#multiply(leftPiece, rightPiece, stage, thread);
+      }),
     });
     phase(b, threads, (thread) => this.#finish(thread));
   }
 
-  #multiply(left: Piece, right: Piece, thread: Value): void {
+  #multiply(left: Piece, right: Piece, stage: Value, thread: Value): void {
     const b = this.#b;
     const { depth, threadRows, threadColumns } = this.#tile;
-    const [row, column] = this.#corner(thread);
+    const [rows, columns] = this.#groupsOf(thread);
+    const addresses = (piece: Piece, groups: readonly Value[]): readonly Value[] => groups.map((first) => piece.address(stage, first, b.index(0)));
+    const [leftAddresses, rightAddresses] = [addresses(left, rows), addresses(right, columns)];
     const before = this.#part().map((index) => b.load(this.#totals, [thread, ...index]));
     const region = b.region([b.index(0).type, ...before.map(({ type }) => type)], ([term, ...totals]) => {
       if (term === undefined) throw new Error("a loop gives its body an index");
-      const factors = range(threadRows).map((i) => left.load(this.#rowOf(row, i), term));
-      const others = range(threadColumns).map((j) => right.load(this.#columnOf(column, j), term));
+      const elements = (piece: Piece, groups: readonly Value[], count: number): readonly Value[] => groups.flatMap((first) => {
+        const address = piece.addressAfter(first, term);
+        return range(count / groups.length).map((side) => piece.load(address, side, 0));
+      });
+      const factors = elements(left, leftAddresses, threadRows);
+      const others = elements(right, rightAddresses, threadColumns);
       return factors.flatMap((factor, i) => others.map((other, j) => multiplyAdd(b, factor, other, at(totals, i * threadColumns + j))));
     });
     const after = b.for(b.index(0), b.index(depth), b.index(1), before, { kind: "unroll" }, [region]);
@@ -102,35 +120,36 @@ class TileOfBlock {
     const b = this.#b;
     const { rows, columns, threadRows, threadColumns } = this.#tile;
     const { attrs: { m, n }, epilogue } = this.#parts;
-    const [rowInTile, columnInTile] = this.#corner(thread);
-    for (const i of range(threadRows)) {
-      const row = b.add(this.#firstRow, this.#rowOf(rowInTile, i));
-      whenBelow(b, row, m, rows, () => {
-        for (const j of range(threadColumns)) {
-          const column = b.add(this.#firstColumn, this.#columnOf(columnInTile, j));
-          whenBelow(b, column, n, columns, () => {
-            const total = b.load(this.#totals, [thread, b.index(i), b.index(j)]);
+    const [rowGroups, columnGroups] = this.#groupsOf(thread);
+    const [rowsOfGroup, columnsOfGroup] = [threadRows / rowGroups.length, threadColumns / columnGroups.length];
+    rowGroups.forEach((firstRow, down) => {
+      eachBelow(b, { first: b.add(this.#firstRow, firstRow), count: rowsOfGroup, extent: m, tile: rows }, (row, i) => {
+        columnGroups.forEach((firstColumn, across) => {
+          eachBelow(b, { first: b.add(this.#firstColumn, firstColumn), count: columnsOfGroup, extent: n, tile: columns }, (column, j) => {
+            const total = b.load(this.#totals, [thread, b.index(down * rowsOfGroup + i), b.index(across * columnsOfGroup + j)]);
             inlineRegion(b, epilogue, [...this.#batch, row, column, total], expandSerially);
           });
-        }
+        });
       });
-    }
+    });
   }
 
-  /** The thread's place among those that share the tile. */
-  #corner(thread: Value): readonly [row: Value, column: Value] {
-    const across = this.#tile.columns / this.#tile.threadColumns;
-    return [this.#b.div(thread, across), this.#b.rem(thread, across)];
-  }
-
-  /** Rows of a thread are together: a warp has few rows, and reads them as broadcasts. */
-  #rowOf(row: Value, i: number): Value {
-    return this.#b.add(this.#b.mul(row, this.#tile.threadRows), i);
-  }
-
-  /** Columns of a thread are apart, so that those of neighbours are neighbours, in shared memory and where they are stored. */
-  #columnOf(column: Value, j: number): Value {
-    return j === 0 ? column : this.#b.add(column, j * (this.#tile.columns / this.#tile.threadColumns));
+  /**
+   * The first row and column, in the tile, of each of a thread's groups. Of two neighbouring threads one is below the
+   * other, and of four two are beside the others: where half of what eight threads read is the same, they read it in
+   * the time of four.
+   */
+  #groupsOf(thread: Value): readonly [rows: readonly Value[], columns: readonly Value[]] {
+    const b = this.#b;
+    const warps = ({ tile, thread: each, lanes }: Axis): number => tile / each / lanes;
+    const places = delinearize(b, thread, [warps(this.#rows), warps(this.#columns), this.#rows.lanes / 2, this.#columns.lanes, 2]);
+    const laneRow = b.add(b.mul(at(places, 2), 2), at(places, 4));
+    const groups = ({ thread: each, lanes }: Axis, warpPlace: Value, lane: Value): readonly Value[] => {
+      const count = Math.min(4, each);
+      const first = b.add(b.mul(warpPlace, each * lanes), b.mul(lane, count));
+      return range(each / count).map((group) => (group === 0 ? first : b.add(first, group * count * lanes)));
+    };
+    return [groups(this.#rows, at(places, 0), laneRow), groups(this.#columns, at(places, 1), at(places, 3))];
   }
 
   /** The indices of a thread's totals. */
