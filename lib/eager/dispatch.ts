@@ -24,6 +24,8 @@ import { describeValue } from "./trees.ts";
 export function dispatch(name: string, args: readonly unknown[]): AnyTensor | readonly AnyTensor[] {
   return withFaults(name, () => {
     if (currentTrace() !== undefined) return writeDown(name, args);
+    const shapeAt = madeShapes[name];
+    if (shapeAt !== undefined) requireSizes(name, args[shapeAt]);
     const special = specialForms[name]?.(args);
     if (special !== undefined) return special;
     const given = withScalars(name, args);
@@ -47,8 +49,22 @@ function writeDown(name: string, args: readonly unknown[]): AnyTensor | readonly
 /** Primitives that need no kernel of their own. */
 const specialForms: Readonly<Record<string, (args: readonly unknown[]) => AnyTensor | readonly AnyTensor[]>> = {
   literal: ([values, dtype]) => fromNumbers(values as NestedNumbers, dtype as DTypeName),
-  full: ([shape, value, dtype]) => dispatch("expand", [scalar(Number(value), dtype as DTypeName, deviceOf([], "full")), shape]),
+  full: ([shape, value, dtype]) => {
+    requireSizes("full", shape);
+    if (typeof value !== "number" && typeof value !== "boolean") throw new ArgumentError(`full: the value to fill with must be a number, and it is ${describeValue(value)}`);
+    return dispatch("expand", [scalar(Number(value), dtype as DTypeName, deviceOf([], "full")), shape]);
+  },
 };
+
+/** Where a primitive takes the shape of what it makes. */
+const madeShapes: Readonly<Record<string, number>> = { iota: 1, randomBits: 1 };
+
+/** What a shape is made of; in reshape and expand -1 means something, and here it does not. */
+function requireSizes(name: string, shape: unknown): void {
+  if (!Array.isArray(shape)) throw new ArgumentError(`${name}: the shape must be a list of sizes, and it is ${describeValue(shape)}`);
+  const wrong = shape.findIndex((size: unknown) => !Number.isInteger(size) || Number(size) < 0);
+  if (wrong >= 0) throw new ArgumentError(`${name}: a size must be a whole number that is not negative, and size ${wrong} of the shape is ${describeValue(shape[wrong])}`);
+}
 
 function fromNumbers(values: NestedNumbers, dtype: DTypeName): AnyTensor {
   const { shape, data } = hostTensor(values, undefined, dtype);

@@ -1,7 +1,7 @@
 /** What a user sees who does something wrong while ops run one by one: the op, the facts, what to do; nothing is lost. */
 
 import assert from "node:assert/strict";
-import { constant, grad, jvp, mapTree, model, type Tensor, tensor, valueAndGrad, where } from "tsdlc";
+import { arange, constant, full, grad, jvp, mapTree, model, type Tensor, tensor, valueAndGrad, where, zeros } from "tsdlc";
 import { ArgumentError, device, DeviceError, HandleError } from "tsdlc-runtime";
 import { createCpuDevice } from "tsdlc-runtime/cpu";
 
@@ -23,6 +23,9 @@ describe("what is wrong when ops run one by one", function () {
     ["an axis that is not there", () => x.sum(any(2)), /^sum: the axis must be from -2 to 1 \(it is 2, the tensor has rank 2\)$/],
     ["a shape of another size", () => x.reshape(any([4, 2])), /^reshape must keep the number of elements/],
     ["a function of the reals of integers", () => any(tensor(new Int32Array(3)) as unknown as Vector).exp(), /^exp needs a tensor of floats \(it is i32\[3\]\): convert it first, with \.to\("f32"\)$/],
+    ["a size that is none", () => zeros([2, -1]), /^full: a size must be a whole number that is not negative, and size 1 of the shape is the number -1$/],
+    ["a count that is none", () => arange(1.5), /^iota: a size must be a whole number that is not negative, and size 0 of the shape is the number 1\.5$/],
+    ["nothing to fill with", () => full([2], any(undefined)), /^full: the value to fill with must be a number, and it is undefined$/],
     ["an operand that is no tensor", () => x.add(any("3")), /^add: operand 2 must be a tensor/],
     ["an operand that is an object", () => x.add(any({ a: 1 })), /^add: an object with a is no operand of a tensor op/],
     ["a loss with axes", () => grad(any((y: Vector) => y.mul(2)))(any(x)), /^grad: only a function that returns one float can be differentiated, and it returns f32\[2,3\]: reduce the result with \.mean\(\) or \.sum\(\)$/],
