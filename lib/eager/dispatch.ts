@@ -15,7 +15,7 @@ import { Tensor } from "../tensor.ts";
 import { PassError } from "../../passes/pipeline.ts";
 import { checkNumber } from "../surface/argument.ts";
 import { type Application, deviceOf, execute } from "./execute.ts";
-import { type Argument, generalize, specialize } from "./generalize.ts";
+import { type Argument, dependsOnDevice, type DeviceKind, generalize, specialize } from "./generalize.ts";
 import type { AnyTensor } from "./tape.ts";
 import { currentTrace } from "./trace.ts";
 import { describeValue } from "./trees.ts";
@@ -30,8 +30,10 @@ export function dispatch(name: string, args: readonly unknown[]): AnyTensor | re
     if (special !== undefined) return special;
     const given = withScalars(name, args);
     const tensors: AnyTensor[] = [];
-    const key = describe(name, given, tensors);
-    const known = applications.get(key) ?? remember(key, name, given);
+    const what = describe(name, given, tensors);
+    const kind = dependsOnDevice(name) ? deviceOf(tensors, name).kind : "cpu";
+    const key = kind === "cpu" ? what : `${kind} ${what}`;
+    const known = applications.get(key) ?? remember(key, name, given, kind);
     const results = execute(known, tensors, name);
     return known.isList ? results : only(results);
   });
@@ -114,8 +116,8 @@ interface Known extends Application {
 const applications = new Map<string, Known>();
 const applicationsKept = 4096;
 
-function remember(key: string, name: string, args: readonly unknown[]): Known {
-  const made: Known = generalize(name, args.map(toArgument));
+function remember(key: string, name: string, args: readonly unknown[], kind: DeviceKind): Known {
+  const made: Known = generalize(name, args.map(toArgument), kind);
   keep(applications, key, made, applicationsKept);
   return made;
 }

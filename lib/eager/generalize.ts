@@ -7,6 +7,7 @@
  * answer cannot be had, or holds for these sizes alone, the first one serves.
  */
 
+import type { Device } from "tsdlc-runtime";
 import { createBuilder, IrError } from "../../ir/builder.ts";
 import { type Dim, evaluateDim, namedDim, namesOfDim, printDim, substituteDim } from "../../ir/dim.ts";
 import { present } from "../../ir/expect.ts";
@@ -15,6 +16,7 @@ import { TypeFault } from "../../ir/op.ts";
 import { type DType, type TensorType, tensorType } from "../../ir/type.ts";
 import { onlyProven, surface, type SurfaceArgument, type SurfaceContext } from "../surface.ts";
 import { elementwise } from "../surface/elementwise.ts";
+import { reduce } from "../surface/reduce.ts";
 import { type Computation, computationOf, newComputation } from "./computation.ts";
 
 /** What is known of a tensor without its elements. */
@@ -40,13 +42,29 @@ const sizeArguments: Readonly<Record<string, readonly number[]>> = {
   expand: [1], iota: [1], narrow: [2, 3], slice: [2, 3], pad: [1], randomBits: [1],
 };
 
+export type DeviceKind = Device["kind"];
+
 /** Throws a TypeFault or an IrError where the call is wrong. */
-export function generalize(name: string, args: readonly Argument[]): Generalized {
+export function generalize(name: string, args: readonly Argument[], kind: DeviceKind): Generalized {
   const exact = applySurface(name, args, (size) => size, onlyProven);
   const results = exact.func.body.yields.map(({ type }) => factsOf(type));
-  const { func, dims, sizes } = openForm(name, args) ?? { func: exact.func, dims: [], sizes: [] };
+  const open = kind !== "cpu" && isLongFold(name, args, results) ? undefined : openForm(name, args);
+  const { func, dims, sizes } = open ?? { func: exact.func, dims: [], sizes: [] };
   return { computation: computationOf(func, dims), sizes, results, isList: exact.isList };
 }
+
+/** Whether a primitive may be made for its very sizes, by the kind of device: one block of threads is slow at a long fold. */
+export function dependsOnDevice(name: string): boolean {
+  return Object.hasOwn(reduce, name);
+}
+
+/** The schedule of blocks shares a fold of few results among them where its size is known. */
+function isLongFold(name: string, args: readonly Argument[], results: readonly TensorFacts[]): boolean {
+  const count = (facts: readonly TensorFacts[]): number => facts.reduce((sum, { shape }) => sum + shape.reduce((product, size) => product * size, 1), 0);
+  return dependsOnDevice(name) && count(args.filter(isFacts)) >= longFold && count(results) < fewResults;
+}
+
+const [longFold, fewResults] = [2 ** 14, 4096];
 
 /** The call with its sizes as they are: what a trace writes down, where nothing is run that could be run again. */
 export function specialize(name: string, args: readonly Argument[]): Generalized {

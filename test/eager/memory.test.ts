@@ -29,9 +29,8 @@ describe("memory of ops one by one", function () {
       const { status, stdout, stderr } = runScript(script, { nodeOptions });
       assert.equal(status, 0, stderr);
       const { seen, loss } = JSON.parse(stdout) as { seen: readonly number[]; loss: number };
-      const [early = 0] = seen;
       const megabytes = `${seen.map((bytes) => Math.round(bytes / 1e6)).join(", ")} MB`;
-      assert.ok(early < 400e6 && (seen.at(-1) ?? Infinity) < 2 * early, `the peak after each thousand steps is ${megabytes}`);
+      assert.ok((seen.at(-1) ?? Infinity) < 400e6, `the peak after each thousand steps, which allocate 1,200 MB, is ${megabytes}`);
       assert.ok(loss < 0.01, `it trained: the loss is ${loss}`);
     });
   }
