@@ -11,9 +11,9 @@ import { callModel, donatedPositions, endDonated, readArguments } from "./eager/
 import { computationOf } from "./eager/computation.ts";
 import { withFaults } from "./eager/dispatch.ts";
 import { type Application, execute } from "./eager/execute.ts";
-import type { AnyTensor } from "./eager/tape.ts";
+import { type AnyTensor, isLeaf } from "./eager/handles.ts";
 import { currentTrace, Trace } from "./eager/trace.ts";
-import { describeValue, isLeaf, isTree, mapLeaves, type Path, pathName, visitLeaves } from "./eager/trees.ts";
+import { describeValue, isTree, mapLeaves, type Path, pathName, visitLeaves } from "./eager/trees.ts";
 import type { DType } from "../ir/type.ts";
 
 type AnyFunction = (...args: never[]) => unknown;

@@ -15,6 +15,7 @@
 import { type Device, type DTypeName, Tensor as Handle } from "tsdlc-runtime";
 import * as activation from "./activation.ts";
 import * as arrange from "./arrange.ts";
+import { introduce } from "./eager/handles.ts";
 import { moveTo } from "./eager/move.ts";
 import * as loss from "./loss.ts";
 import { primitive } from "./primitive.ts";
@@ -243,3 +244,5 @@ export class Tensor<S extends Shape = Shape, D extends DTypeName = "f32"> extend
   /** Each element 0 with probability `rate`, and otherwise divided by 1 - rate. */
   dropout<A extends Shape, F extends Float>(this: Tensor<A, F>, key: Tensor<[2], "u32">, rate: number): Tensor<A, F> { return activation.dropout(this, key, rate); }
 }
+
+introduce(Tensor);

@@ -1,7 +1,8 @@
 /** Trees: tensors at the leaves of arrays, tuples and objects. The compiler knows mapTree by name. */
 
 import { ArgumentError, type DTypeName, type Tensor as Handle } from "tsdlc-runtime";
-import { describeValue, isLeaf, isTree, type Path, pathName } from "./eager/trees.ts";
+import { isLeaf } from "./eager/handles.ts";
+import { describeValue, isTree, type Path, pathName } from "./eager/trees.ts";
 import type { Shape } from "./shape.ts";
 import type { Tensor } from "./tensor.ts";
 

@@ -4,9 +4,10 @@
  */
 
 import { accessSync, constants } from "node:fs";
-import { readFile } from "node:fs/promises";
+import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { createServer as createHttpServer } from "node:http";
 import type { AddressInfo } from "node:net";
+import { tmpdir } from "node:os";
 import { delimiter, extname, join, resolve } from "node:path";
 import { type Browser, chromium, type Page } from "playwright-core";
 import { createServer, type InlineConfig } from "vite";
@@ -37,6 +38,36 @@ function findChromium(): string | undefined {
       return false;
     }
   });
+}
+
+export interface SourcesPage {
+  readonly watched: WatchedPage;
+  close(): Promise<void>;
+}
+
+/**
+ * A page of the repository in a browser, served from its sources, when the page has said what it can do
+ * (globalThis.tsdlcPage); undefined, with the reason printed, where there is no browser.
+ */
+export async function openSources(path: string, plugins: InlineConfig["plugins"] = []): Promise<SourcesPage | undefined> {
+  const browser = await browserForTest();
+  if (browser === undefined) return undefined;
+  const cache = await mkdtemp(join(tmpdir(), "tsdlc-vite-"));
+  const root = resolve(import.meta.dirname, "..");
+  const served = await serveByVite({
+    configFile: false, root, cacheDir: cache, appType: "mpa", optimizeDeps: { noDiscovery: true }, resolve: { conditions: ["source"] }, plugins,
+  });
+  const watched = await openPage(browser);
+  await watched.page.goto(`${served.url}${path}`);
+  await watched.page.waitForFunction("globalThis.tsdlcPage !== undefined");
+  return {
+    watched,
+    async close() {
+      await browser.close();
+      await served.close();
+      await rm(cache, { recursive: true });
+    },
+  };
 }
 
 export interface WatchedPage {

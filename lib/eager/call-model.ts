@@ -5,14 +5,13 @@
  * program returned have no methods; they are given them. Donated arguments end, as they do in a built program.
  */
 
-import { ArgumentError, isTensor, type Tensor as Handle, type Shape, tensorBrand, type TensorState } from "tsdlc-runtime";
+import { ArgumentError, tensorBrand, type TensorState } from "tsdlc-runtime";
 import { isTypedArray } from "tsdlc-runtime/library";
-import type { DTypeName } from "../shape.ts";
-import { Tensor } from "../tensor.ts";
+import { type AnyTensor, isLeaf, makeHandle } from "./handles.ts";
 import { dispatch } from "./dispatch.ts";
-import { isTaping, type AnyTensor } from "./tape.ts";
+import { isTaping } from "./tape.ts";
 import { currentTrace } from "./trace.ts";
-import { describeValue, isLeaf, isTree, mapLeaves, type Path, pathName, visitLeaves } from "./trees.ts";
+import { describeValue, isTree, mapLeaves, type Path, pathName, visitLeaves } from "./trees.ts";
 
 type AnyFunction = (...args: never[]) => unknown;
 
@@ -35,7 +34,7 @@ export function readArguments(name: string, args: readonly unknown[]): void {
 
 function readArgument(name: string, argument: unknown, position: number, path: Path): void {
   const where = (): string => `${name}: ${pathName(`argument ${position}`, path)}`;
-  if (isTensor(argument)) return adopt(argument);
+  if (isLeaf(argument)) return;
   if (isTypedArray(argument)) {
     throw new ArgumentError(`${where()} is a ${argument.constructor.name}, whose shape nobody knows when ops run one by one: pass tensor(data, shape)`);
   }
@@ -43,14 +42,9 @@ function readArgument(name: string, argument: unknown, position: number, path: P
   if (isTree(argument)) for (const [key, item] of Object.entries(argument)) readArgument(name, item, position, [...path, key]);
 }
 
-/** The same handle with the methods of the library. */
-function adopt(handle: Handle<Shape, DTypeName>): void {
-  if (!isLeaf(handle)) Object.setPrototypeOf(handle, Tensor.prototype);
-}
-
 /** The result as the caller's own: a number as a tensor, and another handle of what the caller has already. */
 function ownResult(name: string, result: unknown, given: ReadonlySet<AnyTensor>, path: Path): unknown {
-  if (typeof result === "number") return new Tensor("f64", [], { kind: "host", data: Float64Array.of(result) });
+  if (typeof result === "number") return makeHandle("f64", [], { kind: "host", data: Float64Array.of(result) });
   if (isLeaf(result)) return given.has(result) ? dispatch("reshape", [result, result.shape]) : result;
   if (Array.isArray(result)) return result.map((item, i) => ownResult(name, item, given, [...path, i]));
   if (isTree(result)) return Object.fromEntries(Object.entries(result).map(([key, item]) => [key, ownResult(name, item, given, [...path, key])]));

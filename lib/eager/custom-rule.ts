@@ -2,9 +2,10 @@
 
 import { ArgumentError } from "tsdlc-runtime";
 import { isFloat } from "../../ir/type.ts";
+import { type AnyTensor, isLeaf } from "./handles.ts";
 import { dispatch } from "./dispatch.ts";
-import { type AnyTensor, isTaping, withoutTapes, writeOnTapes } from "./tape.ts";
-import { describeValue, isLeaf, mapLeaves, type Path, pathName, visitLeaves } from "./trees.ts";
+import { isTaping, withoutTapes, writeOnTapes } from "./tape.ts";
+import { describeValue, mapLeaves, type Path, pathName, visitLeaves } from "./trees.ts";
 
 type Rule<A extends unknown[], R> = (cotangent: R, result: R, ...args: A) => readonly unknown[];
 

@@ -8,11 +8,12 @@
 import { ArgumentError } from "tsdlc-runtime";
 import { at } from "../../ir/expect.ts";
 import { isFloat } from "../../ir/type.ts";
+import { type AnyTensor, isLeaf } from "./handles.ts";
 import { pullBack, pushForward } from "./computation.ts";
 import { dispatch, withFaults } from "./dispatch.ts";
 import { execute } from "./execute.ts";
-import { type AnyTensor, type Entry, Tape, withTape } from "./tape.ts";
-import { describeValue, isLeaf, isTree, mapLeaves, type Path, pathName, visitLeaves } from "./trees.ts";
+import { type Entry, Tape, withTape } from "./tape.ts";
+import { describeValue, isTree, mapLeaves, type Path, pathName, visitLeaves } from "./trees.ts";
 
 type AnyFunction = (...args: never[]) => unknown;
 

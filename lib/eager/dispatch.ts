@@ -11,12 +11,11 @@ import { only } from "../../ir/expect.ts";
 import { TypeFault } from "../../ir/op.ts";
 import type { DType } from "../../ir/type.ts";
 import type { DTypeName } from "../shape.ts";
-import { Tensor } from "../tensor.ts";
 import { PassError } from "../../passes/pipeline.ts";
 import { checkNumber } from "../surface/argument.ts";
+import { type AnyTensor, isLeaf, makeHandle } from "./handles.ts";
 import { type Application, deviceOf, execute } from "./execute.ts";
 import { type Argument, dependsOnDevice, type DeviceKind, generalize, specialize } from "./generalize.ts";
-import type { AnyTensor } from "./tape.ts";
 import { currentTrace } from "./trace.ts";
 import { describeValue } from "./trees.ts";
 
@@ -70,7 +69,7 @@ function requireSizes(name: string, shape: unknown): void {
 
 function fromNumbers(values: NestedNumbers, dtype: DTypeName): AnyTensor {
   const { shape, data } = hostTensor(values, undefined, dtype);
-  return new Tensor(dtype, shape, { kind: "host", data });
+  return makeHandle(dtype, shape, { kind: "host", data });
 }
 
 /* ---------------------------------------------------------------- numbers beside tensors */
@@ -87,7 +86,7 @@ function withScalars(name: string, args: readonly unknown[]): readonly unknown[]
   if (positions === undefined) return args;
   for (const [position, other] of [positions, [positions[1], positions[0]] as const]) {
     const [number, beside] = [args[position], args[other]];
-    if (typeof number === "number" && beside instanceof Tensor) return args.with(position, scalar(number, beside.dtype, deviceOf([beside], name)));
+    if (typeof number === "number" && isLeaf(beside)) return args.with(position, scalar(number, beside.dtype, deviceOf([beside], name)));
   }
   return args;
 }
@@ -136,7 +135,7 @@ function describe(name: string, args: readonly unknown[], tensors: AnyTensor[]):
 }
 
 function describeOne(name: string, argument: unknown, tensors: AnyTensor[]): string {
-  if (argument instanceof Tensor) {
+  if (isLeaf(argument)) {
     tensors.push(argument);
     return `${argument.dtype}[${argument.shape.join()}]`;
   }
@@ -155,7 +154,7 @@ function printNumber(value: number): string {
 }
 
 function toArgument(argument: unknown): Argument {
-  if (argument instanceof Tensor) return { dtype: argument.dtype as DType, shape: argument.shape };
+  if (isLeaf(argument)) return { dtype: argument.dtype as DType, shape: argument.shape };
   if (Array.isArray(argument)) return argument.map(toArgument);
   return argument as Argument;
 }

@@ -3,13 +3,13 @@
 import { type Device, DeviceError, type PreparedPlan, tensorBrand } from "tsdlc-runtime";
 import { bufferOn, deviceInUse, present, typeOf } from "tsdlc-runtime/library";
 import { at } from "../../ir/expect.ts";
-import { Tensor } from "../tensor.ts";
+import { type AnyTensor, makeHandle } from "./handles.ts";
 import type { Computation } from "./computation.ts";
 import type { TensorFacts } from "./generalize.ts";
 import { usualDevice } from "./host.ts";
 import { prepare } from "./kernels.ts";
 import { noteInScope } from "./scope.ts";
-import { type AnyTensor, isTaping, writeOnTapes } from "./tape.ts";
+import { isTaping, writeOnTapes } from "./tape.ts";
 import { currentTrace } from "./trace.ts";
 
 /** A computation with sizes, and what it was prepared to on the device that ran it last. */
@@ -34,7 +34,7 @@ function run(application: Application, inputs: readonly AnyTensor[], name: strin
     application.prepared = { device, plan: prepare(application.computation, application.sizes, device) };
   }
   const buffers = application.prepared.plan.run(inputs.map((input) => bufferOn(device, input)));
-  const outputs = application.results.map(({ dtype, shape }, i): AnyTensor => new Tensor(dtype, shape, { kind: "device", device, buffer: at(buffers, i) }));
+  const outputs = application.results.map(({ dtype, shape }, i): AnyTensor => makeHandle(dtype, shape, { kind: "device", device, buffer: at(buffers, i) }));
   noteInScope(outputs);
   return outputs;
 }

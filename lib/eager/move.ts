@@ -2,17 +2,17 @@
 
 import { type Device, DeviceError, tensorBrand } from "tsdlc-runtime";
 import { bytesOf, bytesPerElement, present, typeOf, viewBytes } from "tsdlc-runtime/library";
-import { Tensor } from "../tensor.ts";
+import { type AnyTensor, makeHandle } from "./handles.ts";
 import { dispatch } from "./dispatch.ts";
 import { noteInScope } from "./scope.ts";
-import { type AnyTensor, isTaping, writeOnTapes } from "./tape.ts";
+import { isTaping, writeOnTapes } from "./tape.ts";
 
 /** A tensor with the same elements on the device. Throws a DeviceError where the bytes cannot be had without waiting. */
 export function moveTo<Moved>(tensor: AnyTensor, device: Device): Moved;
 export function moveTo(tensor: AnyTensor, device: Device): AnyTensor {
   const state = present(tensor);
   if (state.kind === "device" && state.device === device) return dispatch("reshape", [tensor, tensor.shape]) as AnyTensor;
-  const moved: AnyTensor = new Tensor(tensor.dtype, tensor.shape, { kind: "device", device, buffer: device.write(bytesOn(tensor), tensor.dtype) });
+  const moved: AnyTensor = makeHandle(tensor.dtype, tensor.shape, { kind: "device", device, buffer: device.write(bytesOn(tensor), tensor.dtype) });
   noteInScope([moved]);
   if (isTaping()) {
     const back = state.kind === "device" ? state.device : undefined;

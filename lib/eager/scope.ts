@@ -4,7 +4,8 @@
  */
 
 import { ArgumentError } from "tsdlc-runtime";
-import { type AnyTensor, isTaping } from "./tape.ts";
+import type { AnyTensor } from "./handles.ts";
+import { isTaping } from "./tape.ts";
 import { visitLeaves } from "./trees.ts";
 
 /** Innermost last. */

@@ -6,13 +6,9 @@
  * its operands, and what the inner one does to make its gradient are ops like any other.
  */
 
-import type { Shape } from "tsdlc-runtime";
 import { isFloat } from "../../ir/type.ts";
-import type { DTypeName } from "../shape.ts";
-import type { Tensor } from "../tensor.ts";
 import type { Computation } from "./computation.ts";
-
-export type AnyTensor = Tensor<Shape, DTypeName>;
+import type { AnyTensor } from "./handles.ts";
 
 /** One op that ran, or a function with a rule of its own. */
 export type Entry = ComputationEntry | RuleEntry;

@@ -13,9 +13,8 @@ import { inlineRegion } from "../../ir/rewrite.ts";
 import { tensorBrand } from "tsdlc-runtime";
 import { present } from "tsdlc-runtime/library";
 import { tensorType } from "../../ir/type.ts";
-import { Tensor } from "../tensor.ts";
+import { type AnyTensor, makeHandle } from "./handles.ts";
 import type { TensorFacts } from "./generalize.ts";
-import type { AnyTensor } from "./tape.ts";
 
 export interface Traced<Result> {
   readonly func: Func;
@@ -73,7 +72,7 @@ export class Trace {
 
   #tensorOf(value: Value, facts: TensorFacts | undefined): AnyTensor {
     if (facts === undefined) throw new Error("a value of a trace has a type");
-    const made: AnyTensor = new Tensor(facts.dtype, facts.shape, { kind: "traced", by: this.#by });
+    const made: AnyTensor = makeHandle(facts.dtype, facts.shape, { kind: "traced", by: this.#by });
     this.#values.set(made, value);
     return made;
   }

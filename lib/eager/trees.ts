@@ -1,13 +1,8 @@
 /** Trees as plain JavaScript: tensors at the leaves of arrays and objects; anything else in them is carried along. */
 
-import { Tensor } from "../tensor.ts";
-import type { AnyTensor } from "./tape.ts";
+import { type AnyTensor, isLeaf } from "./handles.ts";
 
 export type Path = readonly (string | number)[];
-
-export function isLeaf(value: unknown): value is AnyTensor {
-  return value instanceof Tensor;
-}
 
 /** A copy of a tree with other leaves, left to right; instances of classes stay instances of them. */
 export function mapLeaves(tree: unknown, change: (leaf: AnyTensor, path: Path) => unknown, path: Path = []): unknown {

@@ -1,8 +1,8 @@
 /** Where ops run: devices that are listed, chosen and changed; and scopes, which give memory back early. */
 
 import assert from "node:assert/strict";
-import { devices, grad, jit, scope, type Tensor, tensor, withDevice, zeros } from "tsdlc";
-import { ArgumentError, device, DeviceError, HandleError } from "tsdlc-runtime";
+import { devices, grad, jit, mapTree, model, scope, type Tensor, tensor, withDevice, zeros } from "tsdlc";
+import { ArgumentError, device, DeviceError, HandleError, tensor as handleOfRuntime } from "tsdlc-runtime";
 import { createCpuDevice } from "tsdlc-runtime/cpu";
 import { webgpuForTest } from "../webgpu-adapter.ts";
 
@@ -92,5 +92,17 @@ describe("scopes", () => {
   it("using releases at the end of a block", () => {
     const seen = (() => { using y = x.add(1); return y; })();
     assert.throws(() => seen.dataSync(), HandleError);
+  });
+});
+
+describe("handles of built programs", () => {
+  const given = (): Tensor => handleOfRuntime([[1, 2], [3, 4]]) as unknown as Tensor;
+
+  it("are operands, arguments and leaves like others", () => {
+    assert.deepEqual(numbers(any(tensor([[1, 1], [1, 1]])).add(given())), [2, 3, 4, 5]);
+    assert.deepEqual(numbers(model((y: Tensor<[2, 2]>) => y.mul(2))(any(given()))), [2, 4, 6, 8]);
+    assert.deepEqual(numbers(grad((y: Tensor<[2, 2]>) => y.mul(y).sum())(any(given()))), [2, 4, 6, 8]);
+    assert.deepEqual(mapTree((leaf) => leaf.neg(), { w: given() }).w.dataSync(), Float32Array.of(-1, -2, -3, -4));
+    assert.deepEqual(numbers(jit((p: { w: Tensor<[2, 2]> }) => p.w.sum())({ w: any(given()) })), [10]);
   });
 });

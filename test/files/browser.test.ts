@@ -1,12 +1,10 @@
 /** lib/files in Chromium: what a page fetched is read and written as in Node, and a path is refused in words. */
 
 import assert from "node:assert/strict";
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { readFileSync } from "node:fs";
 import { join, resolve } from "node:path";
-import type { Browser } from "playwright-core";
 import { fromNpy, readSafetensors, toNpy, toSafetensors } from "../../lib/files/index.ts";
-import { browserForTest, openPage, type Served, serveByVite, type WatchedPage } from "../browser.ts";
+import { openSources, type SourcesPage } from "../browser.ts";
 import { referenceFolder } from "./file-tensors.ts";
 import type { PageApi } from "./in-browser/page.ts";
 
@@ -14,32 +12,17 @@ const root = resolve(import.meta.dirname, "../..");
 
 describe("tsdlc/files in a browser", function () {
   this.timeout(120_000);
-  let cache: string;
-  let served: Served;
-  let browser: Browser;
-  let watched: WatchedPage;
+  let opened: SourcesPage;
   before(async function () {
-    const found = await browserForTest();
+    // From the sources; a package says this with its field "browser".
+    const hostOfBrowser = { name: "host-browser", enforce: "pre" as const, resolveId: (name: string, importer?: string) => (name === "./host.ts" && importer?.includes("/lib/eager/") === true ? join(root, "lib/eager/host-browser.ts") : undefined) };
+    const found = await openSources("test/files/in-browser/index.html", [hostOfBrowser]);
     if (found === undefined) return this.skip();
-    browser = found;
-    cache = mkdtempSync(join(tmpdir(), "tsdlc-vite-"));
-    served = await serveByVite({
-      configFile: false, root, cacheDir: cache, appType: "mpa", optimizeDeps: { noDiscovery: true },
-      resolve: { conditions: ["source"] },
-      // From the sources; a package says this with its field "browser".
-      plugins: [{ name: "host-browser", enforce: "pre", resolveId: (name, importer) => (name === "./host.ts" && importer?.includes("/lib/eager/") === true ? join(root, "lib/eager/host-browser.ts") : undefined) }],
-    });
-    watched = await openPage(browser);
-    await watched.page.goto(`${served.url}test/files/in-browser/index.html`);
-    await watched.page.waitForFunction("globalThis.tsdlcPage !== undefined");
+    opened = found;
   });
-  after(async () => {
-    await browser?.close();
-    await served?.close();
-    if (cache !== undefined) rmSync(cache, { recursive: true });
-  });
+  after(() => opened?.close());
 
-  const ask = (what: keyof PageApi, given: string): Promise<unknown> => watched.page.evaluate<unknown, readonly [string, string]>(
+  const ask = (what: keyof PageApi, given: string): Promise<unknown> => opened.watched.page.evaluate<unknown, readonly [string, string]>(
     ([name, argument]) => (globalThis as unknown as { tsdlcPage: Readonly<Record<string, (given: string) => unknown>> }).tsdlcPage[name]?.(argument), [what, given]);
 
   it("reads and writes bytes, to the same bytes as in Node", async () => {
@@ -54,5 +37,5 @@ describe("tsdlc/files in a browser", function () {
     assert.equal(await ask("open", "model.safetensors"), "DeviceError: openSafetensors: there are no files here, only in Node: fetch the file, and pass its bytes to readSafetensors");
   });
 
-  it("shows no error or warning", () => assert.deepEqual(watched.faults, []));
+  it("shows no error or warning", () => assert.deepEqual(opened.watched.faults, []));
 });

@@ -4,15 +4,12 @@
  */
 
 import assert from "node:assert/strict";
-import { mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join, resolve } from "node:path";
-import type { Browser, Page } from "playwright-core";
+import type { Page } from "playwright-core";
 import { hostArray, type HostArray } from "../../ir/host.ts";
 import { compileModule } from "../../lib/compile.ts";
 import { findLimits } from "../../passes/limits.ts";
 import type { Program } from "../../runtime/program.ts";
-import { browserForTest, openPage, type Served, serveByVite, type WatchedPage } from "../browser.ts";
+import { openSources, type SourcesPage } from "../browser.ts";
 import { signatureOf } from "../compile/signature-of.ts";
 import { checkCase, hasOnly, type SampleCase, sampleCases } from "../compile/sample-cases.ts";
 import { toleranceOn } from "../compile/tolerances.ts";
@@ -20,31 +17,17 @@ import { present } from "../run-sample.ts";
 import type { PageApi, SentTensor } from "./in-browser/page.ts";
 import { addOnGpu, controlOnGpu, stepOnGpu, unary, wgslText } from "./webgpu-machine.ts";
 
-const root = resolve(import.meta.dirname, "../..");
-
 describe("runtime: in a browser", function () {
   this.timeout(240_000);
-  let cache: string;
-  let served: Served;
-  let browser: Browser;
-  let watched: WatchedPage;
+  let opened: SourcesPage;
   before(async function () {
-    const found = await browserForTest();
+    const found = await openSources("test/runtime/in-browser/index.html");
     if (found === undefined) return this.skip();
-    browser = found;
-    cache = await mkdtemp(join(tmpdir(), "tsdlc-vite-"));
-    served = await serveByVite({ configFile: false, root, cacheDir: cache, appType: "mpa", optimizeDeps: { noDiscovery: true } });
-    watched = await openPage(browser);
-    await watched.page.goto(`${served.url}test/runtime/in-browser/index.html`);
-    await watched.page.waitForFunction("globalThis.tsdlcPage !== undefined");
+    opened = found;
   });
-  after(async () => {
-    await browser?.close();
-    await served?.close();
-    if (cache !== undefined) await rm(cache, { recursive: true });
-  });
+  after(() => opened?.close());
 
-  const ask = <K extends keyof PageApi>(what: K, ...args: Parameters<PageApi[K]>): ReturnType<typeof askPage<K>> => askPage(watched.page, what, args);
+  const ask = <K extends keyof PageApi>(what: K, ...args: Parameters<PageApi[K]>): ReturnType<typeof askPage<K>> => askPage(opened.watched.page, what, args);
   const loadByHand = (...programs: readonly Program[]): Promise<void> => ask("load", { programs, text: wgslText });
 
   it("opens webgpu, and no other device", async () => {
@@ -52,7 +35,7 @@ describe("runtime: in a browser", function () {
     assert.equal(name, "webgpu");
     // SwiftShader's have 4 threads.
     assert.ok(!features.includes("subgroups"), features.join());
-    assert.deepEqual(watched.faults, []);
+    assert.deepEqual(opened.watched.faults, []);
   });
 
   it("adds at any size of a named dim, the empty one too", async () => {
@@ -96,7 +79,7 @@ describe("runtime: in a browser", function () {
     assert.match((refused as { error: string }).error, /^ArgumentError: add: .*y.*3.*2/);
   });
 
-  it("shows no error or warning", () => assert.deepEqual(watched.faults, []));
+  it("shows no error or warning", () => assert.deepEqual(opened.watched.faults, []));
 
   describe("every sample of the op table", () => {
     const limits = findLimits("wgsl-base");
