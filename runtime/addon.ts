@@ -124,11 +124,14 @@ export interface PlanDescription {
 
 export interface NativePlan {
   run(inputs: readonly DeviceBuffer[]): readonly DeviceBuffer[];
+  /** Runs at once on memory at these addresses: that of each parameter leaf, then that of each result. */
+  runAt(addresses: Float64Array): void;
 }
 
 export interface Addon {
   readonly Device: new (options: { threads?: number; cacheBytes?: number; limitBytes?: number }) => NativeDevice;
   cpuFeatures(): string[];
+  addressOf(memory: ArrayBuffer): number;
   openCuda(options: CudaOptions): Promise<NativeCudaDevice>;
   /** Without an image the source is wrong; rejects when there is no NVRTC. */
   compileCuda(request: CudaCompilation): Promise<CudaOutcome>;

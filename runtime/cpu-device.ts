@@ -5,15 +5,16 @@
  * made by one built package can be an argument of another's function.
  */
 
-import { loadAddon, type NativeDevice, type NativeLibrary } from "./addon.ts";
+import { loadAddon, type NativeDevice, type NativeLibrary, type NativePlan } from "./addon.ts";
 import type { Device, DeviceBuffer, DeviceModule, PreparedPlan, ProgramSource, ProgramText } from "./device.ts";
 import { PackageError } from "./errors.ts";
 import { AddonMemory, preparedPlan } from "./addon-device.ts";
 import { threadsOption } from "./options.ts";
-import type { Plan } from "./plan.ts";
+import { bufferKinds, type Plan } from "./plan.ts";
 import { describePlan } from "./plan-description.ts";
 import type { Program } from "./program.ts";
 import { checkSharedObject } from "./shared-object.ts";
+import { Piece, smallBytes, SmallMemory } from "./small-memory.ts";
 import { compileTextSync } from "./toolchain.ts";
 
 export interface CpuOptions {
@@ -38,7 +39,7 @@ export function cpuDevice(): Device {
 export function createCpuDevice(options: CpuOptions = {}): Device {
   const addon = loadAddon();
   const threads = options.threads ?? threadsOption();
-  return new CpuDevice(new addon.Device(threads === undefined ? options : { ...options, threads }), new Set(addon.cpuFeatures()));
+  return new CpuDevice(new addon.Device(threads === undefined ? options : { ...options, threads }), new Set(addon.cpuFeatures()), addon.addressOf);
 }
 
 class CpuDevice extends AddonMemory implements Device {
@@ -48,10 +49,12 @@ class CpuDevice extends AddonMemory implements Device {
   readonly facts: Device["facts"];
   readonly features: ReadonlySet<string>;
   readonly #native: NativeDevice;
+  readonly #small: SmallMemory;
 
-  constructor(native: NativeDevice, features: ReadonlySet<string>) {
+  constructor(native: NativeDevice, features: ReadonlySet<string>, addressOf: (memory: ArrayBuffer) => number) {
     super(native);
     this.#native = native;
+    this.#small = new SmallMemory(addressOf);
     this.features = features;
     this.facts = [["threads", String(native.threads)]];
   }
@@ -76,7 +79,87 @@ class CpuDevice extends AddonMemory implements Device {
     return { prepare: (program, plan) => this.#prepare(library, code, uploaded, program, plan) };
   }
 
-  #prepare(library: NativeLibrary, code: string, constants: DeviceBuffer | undefined, program: Program, plan: Plan): PreparedPlan {
-    return preparedPlan(program, code, () => this.#native.prepare(library, describePlan(program, plan), constants));
+  writeSmall(bytes: Uint8Array): DeviceBuffer | undefined {
+    if (bytes.length > smallBytes) return undefined;
+    const piece = this.#small.allocate(bytes.length);
+    piece.view().set(bytes);
+    return asBuffer(piece);
   }
+
+  override async read(buffer: DeviceBuffer, bytes: number): Promise<ArrayBuffer> {
+    return isPiece(buffer) ? copyOf(buffer) : super.read(buffer, bytes);
+  }
+
+  override readSync(buffer: DeviceBuffer, bytes: number): ArrayBuffer {
+    return isPiece(buffer) ? copyOf(buffer) : super.readSync(buffer, bytes);
+  }
+
+  override release(buffer: DeviceBuffer): void {
+    if (!isPiece(buffer)) return super.release(buffer);
+    const { native } = buffer;
+    if (native === undefined) return;
+    // Another handle of the piece that needs one copies it again.
+    buffer.native = undefined;
+    super.release(native);
+  }
+
+  #prepare(library: NativeLibrary, code: string, constants: DeviceBuffer | undefined, program: Program, plan: Plan): PreparedPlan {
+    let native: NativePlan | undefined;
+    const prepared = preparedPlan(program, code, () => (native = this.#native.prepare(library, describePlan(program, plan), constants)));
+    const run = (inputs: readonly DeviceBuffer[]): readonly DeviceBuffer[] =>
+      prepared.run(inputs.some(isPiece) ? inputs.map((input, leaf) => this.#inQueue(input, plan.parameterDonated[leaf] === true)) : inputs);
+    if (native === undefined || !isSmall(plan)) return { run };
+    return { run, runSmall: this.#runSmall(native, program, plan) };
+  }
+
+  /** A piece as a buffer of the addon, which has a copy of it; a copy that a run consumes is of no use to others. */
+  #inQueue(buffer: DeviceBuffer, isDonated: boolean): DeviceBuffer {
+    if (!isPiece(buffer)) return buffer;
+    return isDonated ? this.write(buffer.view()) : (buffer.native ??= this.write(buffer.view()));
+  }
+
+  #runSmall(native: NativePlan, { resultBuffers }: Program, { parameters, allocations, buffers }: Plan): NonNullable<PreparedPlan["runSmall"]> {
+    const addresses = new Float64Array(parameters.length + allocations.length);
+    const sizes = allocations.map(({ bytes }) => bytes);
+    // An output is a result, or a parameter that is passed through: pieces never change, so it is the same piece.
+    const outputs = resultBuffers.map((index) => buffers[index]).map((buffer) => ({ isResult: buffer?.kind === bufferKinds.result, position: buffer?.position ?? 0 }));
+    return (inputs) => {
+      let next = 0;
+      for (const input of inputs) {
+        if (!isPiece(input)) return undefined;
+        addresses[next++] = input.address;
+      }
+      const results: Piece[] = [];
+      for (const bytes of sizes) {
+        const piece = this.#small.allocate(bytes);
+        addresses[next++] = piece.address;
+        results.push(piece);
+      }
+      native.runAt(addresses);
+      const handed: DeviceBuffer[] = [];
+      for (const { isResult, position } of outputs) handed.push((isResult ? asBuffer(results[position]) : inputs[position]) as DeviceBuffer);
+      return handed;
+    };
+  }
+}
+
+/** Operations and bytes of temporaries up to which a run is not worth a queue; the first is the addon's smallLaunch. */
+const [smallWork, smallArena] = [30_000, 64 * 1024];
+
+function isSmall({ work, arenaBytes, parameters, parameterDonated, allocations, buffers }: Plan): boolean {
+  return work < smallWork && arenaBytes <= smallArena && !parameterDonated.includes(true)
+    && [...parameters, ...allocations].every(({ bytes }) => bytes <= smallBytes) && buffers.every(({ kind }) => kind !== bufferKinds.constant);
+}
+
+function isPiece(buffer: unknown): buffer is Piece {
+  return buffer instanceof Piece;
+}
+
+/** Buffers are opaque outside of their device. */
+function asBuffer(piece: Piece | undefined): DeviceBuffer {
+  return piece as unknown as DeviceBuffer;
+}
+
+function copyOf(piece: Piece): ArrayBuffer {
+  return piece.slab.slice(piece.offset, piece.offset + piece.bytes);
 }

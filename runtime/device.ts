@@ -39,6 +39,8 @@ export interface Device {
   readonly alignment: number;
   /** A buffer that holds a copy of elements as the host lays them out (dtype.ts). Throws OutOfMemoryError. */
   write(bytes: Uint8Array, dtype: DTypeName): DeviceBuffer;
+  /** The same as a small buffer, which costs less where many come and go; undefined for what is not small. */
+  writeSmall?(bytes: Uint8Array): DeviceBuffer | undefined;
   /** The elements, `bytes` on the host, when the runs queued before have ended; rejects with the error of the run that should have made them. */
   read(buffer: DeviceBuffer, bytes: number, dtype: DTypeName): Promise<ArrayBuffer>;
   /** The same, blocking; absent where a device cannot. */
@@ -95,6 +97,11 @@ export interface PreparedPlan {
    * consumed. Throws SharedDonation, and consumes nothing, when a donated buffer is passed twice.
    */
   run(inputs: readonly DeviceBuffer[]): readonly DeviceBuffer[];
+  /**
+   * The same at once, on the calling thread, where the run is small and all inputs are small buffers (writeSmall, and
+   * results of this); else undefined, and nothing has happened. Absent where there is no such way.
+   */
+  runSmall?(inputs: readonly DeviceBuffer[]): readonly DeviceBuffer[] | undefined;
 }
 
 /** Thrown by `run`: the memory of a donated leaf is also passed as another leaf. */

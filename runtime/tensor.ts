@@ -144,16 +144,12 @@ export function typeOf(value: Tensor<Shape, DTypeName>): string {
   return `${value.dtype}[${value.shape.join(",")}]`;
 }
 
-/** The state of a handle that is still good; throws HandleError with what ended it. `what` names it in the message. */
-export function present(
-  value: Tensor<Shape, DTypeName>,
-  what = `this ${typeOf(value)}`,
-): Extract<TensorState, { kind: "host" | "device" }> {
+/** The state of a handle that is still good; throws HandleError with what ended it. `named` is what the message calls it. */
+export function present(value: Tensor<Shape, DTypeName>, named?: string): Extract<TensorState, { kind: "host" | "device" }> {
   const state = value[tensorBrand];
+  if (state.kind === "host" || state.kind === "device") return state;
+  const what = named ?? `this ${typeOf(value)}`;
   switch (state.kind) {
-    case "host":
-    case "device":
-      return state;
     case "traced":
       throw new HandleError(
         state.by.isOver
@@ -167,14 +163,15 @@ export function present(
   }
 }
 
-/** The buffer of a tensor on a device, brought there from the host if need be. */
-export function bufferOn(device: Device, value: Tensor<Shape, DTypeName>): DeviceBuffer {
+/** The buffer of a tensor on a device, brought there from the host if need be; as a small buffer where that is asked for. */
+export function bufferOn(device: Device, value: Tensor<Shape, DTypeName>, isSmallWanted = false): DeviceBuffer {
   const state = present(value);
   if (state.kind === "device") {
     if (state.device === device) return state.buffer;
     throw new DeviceError(`${typeOf(value)} is on ${state.device.name}, not on ${device.name}: read it with data() and make a new tensor`);
   }
-  const buffer = device.write(bytesOf(state.data), value.dtype);
+  const bytes = bytesOf(state.data);
+  const buffer = (isSmallWanted ? device.writeSmall?.(bytes) : undefined) ?? device.write(bytes, value.dtype);
   value[tensorBrand] = { kind: "device", device, buffer };
   return buffer;
 }

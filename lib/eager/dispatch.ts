@@ -15,27 +15,106 @@ import { PassError } from "../../passes/pipeline.ts";
 import { checkNumber } from "../surface/argument.ts";
 import { type AnyTensor, isLeaf, makeHandle } from "./handles.ts";
 import { type Application, deviceOf, execute } from "./execute.ts";
-import { type Argument, dependsOnDevice, type DeviceKind, generalize, specialize } from "./generalize.ts";
+import { type Argument, dependsOnDevice, type DeviceKind, generalize, specialize, type TensorFacts } from "./generalize.ts";
 import { currentTrace } from "./trace.ts";
 import { describeValue } from "./trees.ts";
 
+/** What is known of a primitive, and its calls of late. */
+interface Primitive {
+  readonly name: string;
+  /** Where it needs no kernel of its own. */
+  readonly special: ((args: readonly unknown[]) => AnyTensor | readonly AnyTensor[]) | undefined;
+  /** Where it takes a number in place of a tensor; the other one of these operands says its dtype. */
+  readonly numbers: readonly [number, number] | undefined;
+  /** Where it takes the shape of what it makes. */
+  readonly shapeAt: number | undefined;
+  readonly dependsOnDevice: boolean;
+  /** The last few that differ, the newest first. */
+  readonly recent: Call[];
+}
+
+/** A call without lists, and what it came to. */
+interface Call {
+  /** Of each argument, the facts of a tensor or the value itself. */
+  readonly pattern: readonly (TensorFacts | Settings)[];
+  /** Which arguments are tensors. */
+  readonly tensors: readonly number[];
+  readonly kind: DeviceKind;
+  readonly known: Known;
+}
+
+type Settings = number | string | boolean | undefined;
+
+const callsKept = 8;
+
+const primitives = new Map<string, Primitive>();
+
+function primitiveOf(name: string): Primitive {
+  const made: Primitive = {
+    name, special: specialForms[name], numbers: numberOperands[name], shapeAt: madeShapes[name], dependsOnDevice: dependsOnDevice(name), recent: [],
+  };
+  primitives.set(name, made);
+  return made;
+}
+
 /** The result of a primitive: a tensor, or a list of tensors. Throws an ArgumentError that says what is wrong. */
 export function dispatch(name: string, args: readonly unknown[]): AnyTensor | readonly AnyTensor[] {
-  return withFaults(name, () => {
-    if (currentTrace() !== undefined) return writeDown(name, args);
-    const shapeAt = madeShapes[name];
-    if (shapeAt !== undefined) requireSizes(name, args[shapeAt]);
-    const special = specialForms[name]?.(args);
-    if (special !== undefined) return special;
-    const given = withScalars(name, args);
+  try {
+    return apply(primitives.get(name) ?? primitiveOf(name), args);
+  } catch (thrown) {
+    throw faultOf(name, thrown);
+  }
+}
+
+function apply(primitive: Primitive, args: readonly unknown[]): AnyTensor | readonly AnyTensor[] {
+  const { name, special, numbers, shapeAt } = primitive;
+  if (currentTrace() !== undefined) return writeDown(name, args);
+  if (shapeAt !== undefined) requireSizes(name, args[shapeAt]);
+  if (special !== undefined) return special(args);
+  const given = numbers === undefined ? args : withScalars(name, numbers, args);
+  for (const call of primitive.recent) {
+    if (!isLike(call, given, primitive)) continue;
     const tensors: AnyTensor[] = [];
-    const what = describe(name, given, tensors);
-    const kind = dependsOnDevice(name) ? deviceOf(tensors, name).kind : "cpu";
-    const key = kind === "cpu" ? what : `${kind} ${what}`;
-    const known = applications.get(key) ?? remember(key, name, given, kind);
-    const results = execute(known, tensors, name);
-    return known.isList ? results : only(results);
-  });
+    for (const position of call.tensors) tensors.push(given[position] as AnyTensor);
+    return resultOf(call.known, tensors, name);
+  }
+  const tensors: AnyTensor[] = [];
+  const what = describe(name, given, tensors);
+  const kind = primitive.dependsOnDevice ? deviceOf(tensors, name).kind : "cpu";
+  const key = kind === "cpu" ? what : `${kind} ${what}`;
+  const known = applications.get(key) ?? remember(key, name, given, kind);
+  if (!given.some(Array.isArray)) keepCall(primitive, given, kind, known);
+  return resultOf(known, tensors, name);
+}
+
+function resultOf(known: Known, tensors: readonly AnyTensor[], name: string): AnyTensor | readonly AnyTensor[] {
+  const results = execute(known, tensors, name);
+  return known.isList ? results : only(results);
+}
+
+/** Whether arguments are all that those of an earlier call were, but for the elements of tensors. */
+function isLike({ pattern, kind, tensors }: Call, args: readonly unknown[], primitive: Primitive): boolean {
+  if (args.length !== pattern.length) return false;
+  for (let i = 0; i < pattern.length; i++) {
+    const expected = pattern[i];
+    const argument = args[i];
+    if (typeof expected !== "object") {
+      if (!Object.is(argument, expected)) return false;
+    } else if (!isLeaf(argument) || argument.dtype !== expected.dtype || !isSameShape(argument.shape, expected.shape)) return false;
+  }
+  return !primitive.dependsOnDevice || deviceOf(tensors.map((position) => args[position] as AnyTensor), primitive.name).kind === kind;
+}
+
+function isSameShape(left: readonly number[], right: readonly number[]): boolean {
+  if (left.length !== right.length) return false;
+  for (let axis = 0; axis < left.length; axis++) if (left[axis] !== right[axis]) return false;
+  return true;
+}
+
+function keepCall({ recent }: Primitive, args: readonly unknown[], kind: DeviceKind, known: Known): void {
+  const tensors = args.flatMap((argument, i) => (isLeaf(argument) ? [i] : []));
+  recent.unshift({ pattern: args.map((argument) => toArgument(argument) as TensorFacts | Settings), tensors, kind, known });
+  if (recent.length > callsKept) recent.pop();
 }
 
 /** In a trace: with numbers and sizes as they are, which the compiler folds and fuses. */
@@ -43,8 +122,7 @@ function writeDown(name: string, args: readonly unknown[]): AnyTensor | readonly
   const tensors: AnyTensor[] = [];
   describe(name, args, tensors);
   const known = specialize(name, args.map(toArgument));
-  const results = execute(known, tensors, name);
-  return known.isList ? results : only(results);
+  return resultOf(known, tensors, name);
 }
 
 /** Primitives that need no kernel of their own. */
@@ -57,7 +135,6 @@ const specialForms: Readonly<Record<string, (args: readonly unknown[]) => AnyTen
   },
 };
 
-/** Where a primitive takes the shape of what it makes. */
 const madeShapes: Readonly<Record<string, number>> = { iota: 1, randomBits: 1 };
 
 /** What a shape is made of; in reshape and expand -1 means something, and here it does not. */
@@ -74,35 +151,34 @@ function fromNumbers(values: NestedNumbers, dtype: DTypeName): AnyTensor {
 
 /* ---------------------------------------------------------------- numbers beside tensors */
 
-/** Where a primitive takes a number in place of a tensor; the other one of these operands says its dtype. */
 const numberOperands: Readonly<Record<string, readonly [number, number]>> = {
   add: [0, 1], sub: [0, 1], mul: [0, 1], div: [0, 1], rem: [0, 1], maximum: [0, 1], minimum: [0, 1],
   eq: [0, 1], ne: [0, 1], lt: [0, 1], le: [0, 1], gt: [0, 1], ge: [0, 1], where: [1, 2],
   bitwiseAnd: [0, 1], bitwiseOr: [0, 1], bitwiseXor: [0, 1], shiftLeft: [0, 1], shiftRight: [0, 1],
 };
 
-function withScalars(name: string, args: readonly unknown[]): readonly unknown[] {
-  const positions = numberOperands[name];
-  if (positions === undefined) return args;
-  for (const [position, other] of [positions, [positions[1], positions[0]] as const]) {
-    const [number, beside] = [args[position], args[other]];
-    if (typeof number === "number" && isLeaf(beside)) return args.with(position, scalar(number, beside.dtype, deviceOf([beside], name)));
-  }
+function withScalars(name: string, [first, second]: readonly [number, number], args: readonly unknown[]): readonly unknown[] {
+  const [left, right] = [args[first], args[second]];
+  if (typeof right === "number" && isLeaf(left)) return args.with(second, scalar(right, left.dtype, deviceOf([left], name)));
+  if (typeof left === "number" && isLeaf(right)) return args.with(first, scalar(left, right.dtype, deviceOf([right], name)));
   return args;
 }
 
 /** Scalars that were used lately on a device: most programs have few. */
-const scalars = new WeakMap<Device, Map<string, AnyTensor>>();
+const scalars = new WeakMap<Device, Map<DTypeName, Map<number, AnyTensor>>>();
 const scalarsKept = 256;
 
 function scalar(value: number, dtype: DTypeName, device: Device): AnyTensor {
-  const there = scalars.get(device) ?? new Map<string, AnyTensor>();
+  // A map holds -0 for 0.
+  if (Object.is(value, -0)) return fromNumbers(value, dtype);
+  const there = scalars.get(device) ?? new Map<DTypeName, Map<number, AnyTensor>>();
   scalars.set(device, there);
-  const key = `${dtype} ${printNumber(value)}`;
-  const known = there.get(key);
+  const ofDType = there.get(dtype) ?? new Map<number, AnyTensor>();
+  there.set(dtype, ofDType);
+  const known = ofDType.get(value);
   if (known !== undefined) return known;
   const made = fromNumbers(checkNumber(value, dtype), dtype);
-  keep(there, key, made, scalarsKept);
+  keep(ofDType, value, made, scalarsKept);
   return made;
 }
 
@@ -121,7 +197,7 @@ function remember(key: string, name: string, args: readonly unknown[], kind: Dev
   return made;
 }
 
-function keep<T>(map: Map<string, T>, key: string, value: T, most: number): void {
+function keep<K, T>(map: Map<K, T>, key: K, value: T, most: number): void {
   const oldest = map.keys().next().value;
   if (map.size >= most && oldest !== undefined) map.delete(oldest);
   map.set(key, value);
@@ -161,17 +237,21 @@ function toArgument(argument: unknown): Argument {
 
 /* ---------------------------------------------------------------- faults */
 
-/** What a rule of the surface table or of the IR says, as the error of the call. */
 export function withFaults<T>(name: string, body: () => T): T {
   try {
     return body();
   } catch (thrown) {
-    const error = thrown instanceof PassError ? thrown.cause : thrown;
-    if (!(error instanceof TypeFault || error instanceof IrError)) throw thrown;
-    const facts = error.facts.length === 0 || error.message.includes(error.facts.join(", ")) ? "" : ` (${error.facts.join(", ")})`;
-    const help = error.help === undefined ? "" : `: ${error.help}`;
-    const message = error instanceof IrError ? error.message.replace(/^\w+: /, "") : error.message;
-    const place = message.startsWith(`${name} `) ? "" : `${name}: `;
-    throw new ArgumentError(`${place}${message}${facts}${help}`, { cause: error });
+    throw faultOf(name, thrown);
   }
+}
+
+/** What a rule of the surface table or of the IR says, as the error of the call; other errors as they are. */
+function faultOf(name: string, thrown: unknown): unknown {
+  const error = thrown instanceof PassError ? thrown.cause : thrown;
+  if (!(error instanceof TypeFault || error instanceof IrError)) return thrown;
+  const facts = error.facts.length === 0 || error.message.includes(error.facts.join(", ")) ? "" : ` (${error.facts.join(", ")})`;
+  const help = error.help === undefined ? "" : `: ${error.help}`;
+  const message = error instanceof IrError ? error.message.replace(/^\w+: /, "") : error.message;
+  const place = message.startsWith(`${name} `) ? "" : `${name}: `;
+  return new ArgumentError(`${place}${message}${facts}${help}`, { cause: error });
 }

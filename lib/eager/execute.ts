@@ -1,6 +1,6 @@
 /** One computation on tensors, now: where it runs, and the handles of what it gives. */
 
-import { type Device, DeviceError, type PreparedPlan, tensorBrand } from "tsdlc-runtime";
+import { type Device, type DeviceBuffer, DeviceError, type PreparedPlan, tensorBrand } from "tsdlc-runtime";
 import { bufferOn, deviceInUse, present, typeOf } from "tsdlc-runtime/library";
 import { at } from "../../ir/expect.ts";
 import { type AnyTensor, makeHandle } from "./handles.ts";
@@ -33,8 +33,13 @@ function run(application: Application, inputs: readonly AnyTensor[], name: strin
   if (application.prepared?.device !== device) {
     application.prepared = { device, plan: prepare(application.computation, application.sizes, device) };
   }
-  const buffers = application.prepared.plan.run(inputs.map((input) => bufferOn(device, input)));
-  const outputs = application.results.map(({ dtype, shape }, i): AnyTensor => makeHandle(dtype, shape, { kind: "device", device, buffer: at(buffers, i) }));
+  const { plan } = application.prepared;
+  const given: DeviceBuffer[] = [];
+  for (const input of inputs) given.push(bufferOn(device, input, true));
+  const buffers = plan.runSmall?.(given) ?? plan.run(given);
+  const outputs: AnyTensor[] = [];
+  let next = 0;
+  for (const { dtype, shape } of application.results) outputs.push(makeHandle(dtype, shape, { kind: "device", device, buffer: at(buffers, next++) }));
   noteInScope(outputs);
   return outputs;
 }
@@ -58,16 +63,18 @@ export function withDevice<T>(device: Device, body: () => T): T {
 /** The device of the operands; for those that no op has used yet, the one opened last. */
 export function deviceOf(inputs: readonly AnyTensor[], name: string): Device {
   let found: Device | undefined;
-  inputs.forEach((input, i) => {
+  let position = 0;
+  for (const input of inputs) {
+    position++;
     const own = input[tensorBrand];
-    if (own.kind === "host") return;
+    if (own.kind === "host") continue;
     // Names the operand where it is gone; a good one has no need of the words.
-    const state = own.kind === "device" ? own : present(input, `operand ${i + 1} of ${name}, ${typeOf(input)},`);
-    if (state.kind === "host") return;
+    const state = own.kind === "device" ? own : present(input, `operand ${position} of ${name}, ${typeOf(input)},`);
+    if (state.kind === "host") continue;
     if (found !== undefined && state.device !== found) {
-      throw new DeviceError(`${name}: operand ${i + 1}, ${typeOf(input)}, is on ${state.device.name} and an operand before it on ${found.name}: bring both to one device`);
+      throw new DeviceError(`${name}: operand ${position}, ${typeOf(input)}, is on ${state.device.name} and an operand before it on ${found.name}: bring both to one device`);
     }
     found = state.device;
-  });
+  }
   return found ?? chosen ?? deviceInUse() ?? usualDevice();
 }

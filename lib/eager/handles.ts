@@ -27,9 +27,10 @@ export function makeHandle(dtype: DTypeName, shape: readonly number[], state: Te
 
 /** Whether a value is a handle. One that a built program returned is given the methods of the library. */
 export function isLeaf(value: unknown): value is AnyTensor {
+  const own = introduced ?? classOfTensors();
+  if (value instanceof own) return true;
   if (!isTensor(value)) return false;
-  const own = classOfTensors();
-  if (!(value instanceof own)) Object.setPrototypeOf(value, own.prototype);
+  Object.setPrototypeOf(value, own.prototype);
   return true;
 }
 

@@ -84,9 +84,15 @@ Napi::Value listCpuFeatures(const Napi::CallbackInfo& info) {
   return list;
 }
 
+/// addressOf(memory: ArrayBuffer): number, for runAt; good for as long as the memory is referred to
+Napi::Value addressOf(const Napi::CallbackInfo& info) {
+  return Napi::Number::New(info.Env(), static_cast<double>(reinterpret_cast<uintptr_t>(info[0].As<Napi::ArrayBuffer>().Data())));
+}
+
 Napi::Object initialize(Napi::Env env, Napi::Object exports) {
   PlanObject::define(env);
   exports.Set("Device", Device::define(env));
+  exports.Set("addressOf", Napi::Function::New<addressOf>(env, "addressOf"));
   exports.Set("cpuFeatures", Napi::Function::New<listCpuFeatures>(env, "cpuFeatures"));
   cuda::define(env, exports);
   return exports;

@@ -75,41 +75,41 @@ CpuPlan::CpuPlan(std::shared_ptr<CpuMachine> machine, Plan planned, std::shared_
                  std::vector<KernelEntry> entries)
     : PreparedPlan(std::move(planned)), machine_(std::move(machine)), library_(std::move(library)), entries_(std::move(entries)) {}
 
+struct CpuPlan::Walker {
+  const CpuPlan& prepared;
+  void* const* pointers;
+  std::vector<void*> arguments;
+
+  void launch(int32_t kernel, const int32_t* buffers, int32_t count) {
+    arguments.clear();
+    for (int32_t i = 0; i < count; i++) arguments.push_back(pointers[buffers[i]]);
+    const Plan& plan = prepared.plan;
+    prepared.machine_->pool.launch(prepared.entries_[kernel], arguments.data(), plan.dims.data(), plan.kernels[kernel].grid,
+                                   plan.kernels[kernel].work);
+  }
+
+  void copy(int32_t from, int32_t to) {
+    void* const ends[2] = {pointers[from], pointers[to]};
+    const int64_t bytes = static_cast<int64_t>(prepared.plan.buffers[to].bytes);
+    if (ends[0] == ends[1]) return;
+    prepared.machine_->pool.launch(copyKernel, ends, &bytes, (bytes + copyPiece - 1) / copyPiece, copyWork);
+  }
+
+  bool holds(int32_t buffer) const { return *static_cast<const uint8_t*>(pointers[buffer]) != 0; }
+};
+
 class CpuPlan::Walk : public Run {
  public:
   Walk(std::shared_ptr<const CpuPlan> prepared, Inputs inputs, Results results)
       : Run(*prepared->machine_, prepared->plan, std::move(inputs), std::move(results)), prepared_(std::move(prepared)) {}
 
  private:
-  struct Walker {
-    const CpuPlan& prepared;
-    void* const* pointers;
-    std::vector<void*> arguments;
-
-    void launch(int32_t kernel, const int32_t* buffers, int32_t count) {
-      arguments.clear();
-      for (int32_t i = 0; i < count; i++) arguments.push_back(pointers[buffers[i]]);
-      const Plan& plan = prepared.plan;
-      prepared.machine_->pool.launch(prepared.entries_[kernel], arguments.data(), plan.dims.data(), plan.kernels[kernel].grid,
-                                     plan.kernels[kernel].work);
-    }
-
-    void copy(int32_t from, int32_t to) {
-      void* const ends[2] = {pointers[from], pointers[to]};
-      const int64_t bytes = static_cast<int64_t>(prepared.plan.buffers[to].bytes);
-      if (ends[0] == ends[1]) return;
-      prepared.machine_->pool.launch(copyKernel, ends, &bytes, (bytes + copyPiece - 1) / copyPiece, copyWork);
-    }
-
-    bool holds(int32_t buffer) const { return *static_cast<const uint8_t*>(pointers[buffer]) != 0; }
-  };
-
-  void walk(void* const* pointers) override {
-    walkPlan(prepared_->plan, prepared_->machine_->queue.closing(), Walker{*prepared_, pointers, {}});
-  }
+  void walk(void* const* pointers) override { prepared_->walkHere(pointers); }
 
   const std::shared_ptr<const CpuPlan> prepared_;
 };
+
+void CpuPlan::walkHere(void* const* pointers) const { walkPlan(plan, machine_->queue.closing(), Walker{*this, pointers, {}}); }
 
 std::unique_ptr<Run> CpuPlan::newRun(Run::Inputs inputs, Run::Results results) {
   return std::make_unique<Walk>(std::static_pointer_cast<const CpuPlan>(shared_from_this()), std::move(inputs), std::move(results));

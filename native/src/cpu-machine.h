@@ -33,8 +33,10 @@ class CpuPlan : public PreparedPlan {
 
   std::unique_ptr<Run> newRun(Run::Inputs inputs, Run::Results results) override;
   bool runsAtOnce() const override { return plan.work < ThreadPool::smallLaunch; }
+  void walkHere(void* const* pointers) const override;
 
  private:
+  struct Walker;
   class Walk;
   const std::shared_ptr<CpuMachine> machine_;
   const std::shared_ptr<KernelLibrary> library_;

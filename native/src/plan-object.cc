@@ -8,10 +8,18 @@
 
 #include "description.h"
 #include "handle.h"
+#include "read.h"
 
 namespace tsdlc {
 
 thread_local uint64_t PlanObject::runs_ = 0;
+
+namespace {
+
+/// Of temporaries, as the runtime places them for the CPU.
+constexpr size_t alignment = 64;
+
+}  // namespace
 
 Plan planOf(const Napi::Object& description, const Napi::Value& constants) {
   Plan plan;
@@ -83,7 +91,7 @@ struct PlanObject::Parts {
 
 void PlanObject::define(Napi::Env env) {
   auto* classes = new Classes;
-  classes->plan = Napi::Persistent(DefineClass(env, "Plan", {InstanceMethod<&PlanObject::run>("run")}));
+  classes->plan = Napi::Persistent(DefineClass(env, "Plan", {InstanceMethod<&PlanObject::run>("run"), InstanceMethod<&PlanObject::runAt>("runAt")}));
   env.SetInstanceData(classes);
 }
 
@@ -139,6 +147,37 @@ Napi::Value PlanObject::run(const Napi::CallbackInfo& info) {
   else machine_->queue.push(std::move(run));
   if (adjustment != 0) Napi::MemoryManagement::AdjustExternalMemory(env, adjustment);
   return outputs;
+}
+
+/// runAt(addresses: Float64Array): runs now, outside of the queue, on memory that the caller has: that of each parameter
+/// leaf, then that of each result. Only for plans that run at once and have no constants; the caller knows their sizes.
+void PlanObject::runAt(const Napi::CallbackInfo& info) {
+  const Plan& plan = prepared_->plan;
+  const auto addresses = info[0].As<Napi::Float64Array>();
+  const size_t parameters = plan.parameterBytes.size();
+  if (!prepared_->runsAtOnce() || addresses.ElementLength() != parameters + plan.results.size()) {
+    throw Napi::TypeError::New(info.Env(), plan.name + ": it does not run on memory of its caller");
+  }
+  const double* given = addresses.Data();
+  const auto at = [](double address) { return reinterpret_cast<char*>(static_cast<uintptr_t>(address)); };
+  thread_local std::vector<void*> pointers;
+  thread_local std::vector<char> arena;
+  if (arena.size() < plan.arenaBytes + alignment) arena.resize(plan.arenaBytes + alignment);
+  char* const start = reinterpret_cast<char*>((reinterpret_cast<uintptr_t>(arena.data()) + alignment - 1) / alignment * alignment);
+  pointers.clear();
+  for (const Plan::Buffer& buffer : plan.buffers) {
+    switch (buffer.kind) {
+      case BufferKind::parameter: pointers.push_back(at(given[buffer.position])); break;
+      case BufferKind::result: pointers.push_back(at(given[parameters + buffer.position])); break;
+      case BufferKind::temporary: pointers.push_back(start + buffer.position); break;
+      case BufferKind::constant: throw Napi::TypeError::New(info.Env(), plan.name + ": it has constants");
+    }
+  }
+  try {
+    prepared_->walkHere(pointers.data());
+  } catch (const Failed& stopped) {
+    throw errorOf(info.Env(), *stopped.failure);
+  }
 }
 
 /// A donated storage may be passed only once; the error's `leaves` are the two positions.

@@ -29,6 +29,7 @@ class PlanObject : public Napi::ObjectWrap<PlanObject> {
   struct Parts;
 
   Napi::Value run(const Napi::CallbackInfo& info);
+  void runAt(const Napi::CallbackInfo& info);
   void refuseSharedDonations(Napi::Env env, const Run::Inputs& inputs);
   std::shared_ptr<Storage> outputStorage(const Plan::Buffer& buffer, const Run::Inputs& inputs, const Run::Results& results) const;
 

@@ -56,6 +56,8 @@ void Run::finish(const FailureReference& failure) {
   }
 }
 
+void PreparedPlan::walkHere(void* const*) const { throw Failed{failed(plan.name + " cannot run outside of its queue")}; }
+
 void requireOpen(const Plan& plan, const std::atomic<bool>& closing) {
   if (closing.load(std::memory_order_relaxed)) throw Failed{failed(plan.name + " was stopped: its device was closed")};
 }

@@ -60,6 +60,9 @@ class PreparedPlan : public std::enable_shared_from_this<PreparedPlan> {
   virtual std::unique_ptr<Run> newRun(Run::Inputs inputs, Run::Results results) = 0;
   /// So little work that a thread hand-over would cost more: when the queue is empty it may run on the calling thread.
   virtual bool runsAtOnce() const { return false; }
+  /// Does the work on the plan's buffers, which lie at `pointers`, on the calling thread and outside of the queue. Only of
+  /// plans that run at once.
+  virtual void walkHere(void* const* pointers) const;
 
   const Plan plan;
 };

@@ -3,7 +3,7 @@
  */
 
 import type { Builder } from "../../ir/builder.ts";
-import { ceilDivDims, type Dim, mulDims } from "../../ir/dim.ts";
+import { ceilDivDims, type Dim, minDims, mulDims } from "../../ir/dim.ts";
 import type { Op, Region, Value } from "../../ir/module.ts";
 import { delinearize } from "../../ir/ops/indexing.ts";
 import { inlineRegion } from "../../ir/rewrite.ts";
@@ -35,7 +35,8 @@ export function distribute(b: Builder, allExtents: readonly Dim[], wholeBody: Re
   const stripElements = body.ops.some((op) => op.name === "reduce") ? reducingElements : mapElements;
   const isStripped = typeof lastExtent !== "number" || lastExtent > stripElements;
   const strips = isStripped ? ceilDivDims(lastExtent, stripElements) : 1;
-  const work = mulDims(workOf(body), isStripped ? stripElements : lastExtent);
+  // A size that is not known may be small, and a run that does little is not worth another thread.
+  const work = mulDims(workOf(body), isStripped ? minDims(lastExtent, stripElements) : lastExtent);
   grid(b, mulDims(strips, ...outer), work, (item) => {
     const indices = delinearize(b, item, isStripped ? [...outer, strips] : outer);
     const outerIndices = indices.slice(0, outer.length);
