@@ -25,6 +25,8 @@ interface Loaded {
   readonly compiled: Compiled | undefined;
   /** By sizes. */
   readonly plans: Map<string, PreparedPlan>;
+  /** The last one that was asked for. */
+  last: { readonly sizes: readonly number[]; readonly plan: PreparedPlan } | undefined;
 }
 
 /** Plans kept for each computation: a loop over ever new sizes must not grow for ever. */
@@ -34,7 +36,20 @@ const loaded = new WeakMap<Device, Map<Computation, Loaded>>();
 
 /** What runs a computation at these sizes. Throws a DeviceError on a device that cannot compile while one waits. */
 export function prepare(computation: Computation, sizes: readonly number[], device: Device): PreparedPlan {
-  const { compiled, plans } = loadedOn(device, computation);
+  const here = loadedOn(device, computation);
+  if (here.last !== undefined && isSame(here.last.sizes, sizes)) return here.last.plan;
+  const plan = planAt(here, computation, sizes, device);
+  here.last = { sizes, plan };
+  return plan;
+}
+
+function isSame(left: readonly number[], right: readonly number[]): boolean {
+  if (left.length !== right.length) return false;
+  for (let i = 0; i < left.length; i++) if (left[i] !== right[i]) return false;
+  return true;
+}
+
+function planAt({ compiled, plans }: Loaded, computation: Computation, sizes: readonly number[], device: Device): PreparedPlan {
   const key = sizes.join();
   const known = plans.get(key);
   if (known !== undefined) return known;
@@ -54,7 +69,7 @@ function loadedOn(device: Device, computation: Computation): Loaded {
   loaded.set(device, all);
   const known = all.get(computation);
   if (known !== undefined) return known;
-  const made = { compiled: compile(device, computation), plans: new Map<string, PreparedPlan>() };
+  const made = { compiled: compile(device, computation), plans: new Map<string, PreparedPlan>(), last: undefined };
   all.set(computation, made);
   return made;
 }
