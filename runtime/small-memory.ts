@@ -52,7 +52,7 @@ export class SmallMemory {
   allocate(bytes: number): Piece {
     if (this.#next + bytes > this.#slab.byteLength) this.#open();
     const offset = this.#next;
-    this.#next = offset + Math.ceil(Math.max(bytes, 1) / alignment) * alignment;
+    this.#next = offset + ((Math.max(bytes, 1) + alignment - 1) & -alignment);
     return new Piece(this.#slab, offset, bytes, this.#address + offset);
   }
 

@@ -78,9 +78,10 @@ CpuPlan::CpuPlan(std::shared_ptr<CpuMachine> machine, Plan planned, std::shared_
 struct CpuPlan::Walker {
   const CpuPlan& prepared;
   void* const* pointers;
-  std::vector<void*> arguments;
 
   void launch(int32_t kernel, const int32_t* buffers, int32_t count) {
+    // Kernels launch nothing, so one list for each thread is enough.
+    thread_local std::vector<void*> arguments;
     arguments.clear();
     for (int32_t i = 0; i < count; i++) arguments.push_back(pointers[buffers[i]]);
     const Plan& plan = prepared.plan;
@@ -109,7 +110,7 @@ class CpuPlan::Walk : public Run {
   const std::shared_ptr<const CpuPlan> prepared_;
 };
 
-void CpuPlan::walkHere(void* const* pointers) const { walkPlan(plan, machine_->queue.closing(), Walker{*this, pointers, {}}); }
+void CpuPlan::walkHere(void* const* pointers) const { walkPlan(plan, machine_->queue.closing(), Walker{*this, pointers}); }
 
 std::unique_ptr<Run> CpuPlan::newRun(Run::Inputs inputs, Run::Results results) {
   return std::make_unique<Walk>(std::static_pointer_cast<const CpuPlan>(shared_from_this()), std::move(inputs), std::move(results));

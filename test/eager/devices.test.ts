@@ -27,14 +27,14 @@ describe("devices of ops one by one", function () {
 
   it("withDevice is for tensors that are on none yet, and ends with its function", () => {
     const before = other.memory().bytesLive;
-    const there = withDevice(other, () => zeros([1000]));
-    assert.equal(numbers(there).length, 1000);
-    assert.ok(other.memory().bytesLive >= before + 4000);
+    const there = withDevice(other, () => zeros([10_000]));
+    assert.equal(numbers(there).length, 10_000);
+    assert.ok(other.memory().bytesLive >= before + 40_000);
     const used = other.memory().bytesLive;
-    zeros([1000]);
+    zeros([10_000]);
     assert.equal(other.memory().bytesLive, used);
     assert.throws(() => withDevice(other, () => { throw new RangeError("mine"); }), RangeError);
-    zeros([1000]);
+    zeros([10_000]);
     assert.equal(other.memory().bytesLive, used);
     assert.equal(there.sum().item(), 0, "ops on what is there run there");
   });
