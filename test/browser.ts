@@ -40,6 +40,11 @@ function findChromium(): string | undefined {
   });
 }
 
+/** What package.json says with its field "browser", which is about built files. */
+function isEagerHost(name: string, importer: string | undefined): boolean {
+  return name === "./host.ts" && importer?.includes("/lib/eager/") === true;
+}
+
 export interface SourcesPage {
   readonly watched: WatchedPage;
   close(): Promise<void>;
@@ -49,13 +54,14 @@ export interface SourcesPage {
  * A page of the repository in a browser, served from its sources, when the page has said what it can do
  * (globalThis.tsdlcPage); undefined, with the reason printed, where there is no browser.
  */
-export async function openSources(path: string, plugins: InlineConfig["plugins"] = []): Promise<SourcesPage | undefined> {
+export async function openSources(path: string): Promise<SourcesPage | undefined> {
   const browser = await browserForTest();
   if (browser === undefined) return undefined;
   const cache = await mkdtemp(join(tmpdir(), "tsdlc-vite-"));
   const root = resolve(import.meta.dirname, "..");
   const served = await serveByVite({
-    configFile: false, root, cacheDir: cache, appType: "mpa", optimizeDeps: { noDiscovery: true }, resolve: { conditions: ["source"] }, plugins,
+    configFile: false, root, cacheDir: cache, appType: "mpa", optimizeDeps: { noDiscovery: true }, resolve: { conditions: ["source"] },
+    plugins: [{ name: "host-browser", enforce: "pre", resolveId: (name, importer) => (isEagerHost(name, importer) ? join(root, "lib/eager/host-browser.ts") : undefined) }],
   });
   const watched = await openPage(browser);
   await watched.page.goto(`${served.url}${path}`);

@@ -2,21 +2,17 @@
 
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
-import { join, resolve } from "node:path";
+import { join } from "node:path";
 import { fromNpy, readSafetensors, toNpy, toSafetensors } from "../../lib/files/index.ts";
 import { openSources, type SourcesPage } from "../browser.ts";
 import { referenceFolder } from "./file-tensors.ts";
 import type { PageApi } from "./in-browser/page.ts";
 
-const root = resolve(import.meta.dirname, "../..");
-
 describe("tsdlc/files in a browser", function () {
   this.timeout(120_000);
   let opened: SourcesPage;
   before(async function () {
-    // From the sources; a package says this with its field "browser".
-    const hostOfBrowser = { name: "host-browser", enforce: "pre" as const, resolveId: (name: string, importer?: string) => (name === "./host.ts" && importer?.includes("/lib/eager/") === true ? join(root, "lib/eager/host-browser.ts") : undefined) };
-    const found = await openSources("test/files/in-browser/index.html", [hostOfBrowser]);
+    const found = await openSources("test/files/in-browser/index.html");
     if (found === undefined) return this.skip();
     opened = found;
   });
