@@ -12,8 +12,9 @@ import { computationOf } from "./eager/computation.ts";
 import { withFaults } from "./eager/dispatch.ts";
 import { type Application, execute } from "./eager/execute.ts";
 import { type AnyTensor, isLeaf } from "./eager/handles.ts";
+import { withoutTapes } from "./eager/tape.ts";
 import { currentTrace, Trace } from "./eager/trace.ts";
-import { describeValue, isTree, mapLeaves, type Path, pathName, visitLeaves } from "./eager/trees.ts";
+import { describeValue, isTree, leavesOf, mapLeaves, type Path, pathName, printNumber } from "./eager/trees.ts";
 import type { DType } from "../ir/type.ts";
 
 type AnyFunction = (...args: never[]) => unknown;
@@ -74,9 +75,10 @@ export function jit<F extends AnyFunction>(fn: F, options: JitOptions = {}): F {
     const key = facts.map(({ place, text }) => `${place} ${text}`).join("\n");
     let compiled = history.compiled.get(key);
     if (compiled === undefined) {
+      // Tapes around the call follow it as one op.
+      compiled = withoutTapes(() => withFaults(name, () => compile(name, fn, args)));
       if (history.last !== undefined) history.reasons.push(reasonOf(history.last, facts));
       history.last = facts;
-      compiled = withFaults(name, () => compile(name, fn, args));
       history.compiled.set(key, compiled);
     } else history.hits++;
     const results = execute(compiled.application, [...tensors, ...compiled.captured], name);
@@ -97,8 +99,7 @@ jit.explain = (jitted: AnyFunction): Explanation => {
 };
 
 function compile(name: string, fn: AnyFunction, args: readonly unknown[]): Compiled {
-  const leaves: AnyTensor[] = [];
-  args.forEach((argument) => visitLeaves(argument, (leaf) => leaves.push(leaf)));
+  const leaves = leavesOf(args);
   const { func, result, captured } = new Trace(name).run(
     leaves.map(({ dtype, shape }) => ({ dtype: dtype as DType, shape })),
     (tensors) => {
@@ -106,11 +107,7 @@ function compile(name: string, fn: AnyFunction, args: readonly unknown[]): Compi
       const traced = args.map((argument) => mapLeaves(argument, () => tensors[next++]));
       return callModel(name, fn, [], traced, fn);
     },
-    (returned) => {
-      const found: AnyTensor[] = [];
-      visitLeaves(returned, (leaf) => found.push(leaf));
-      return found;
-    },
+    leavesOf,
   );
   const results: { dtype: DType; shape: readonly number[] }[] = [];
   const template = mapLeaves(result, ({ dtype, shape }) => new Place(results.push({ dtype: dtype as DType, shape }) - 1));
@@ -145,7 +142,7 @@ function factsOf(name: string, value: unknown, root: string, path: Path, tensors
   if (typeof value === "function" || typeof value === "symbol" || (typeof value === "object" && value !== null)) {
     throw new ArgumentError(`${name}: ${place} is ${describeValue(value)}: a jitted function takes trees of tensors, numbers, strings and booleans`);
   }
-  return [{ place, text: Object.is(value, -0) ? "-0" : typeof value === "string" ? JSON.stringify(value) : String(value), isTensor: false }];
+  return [{ place, text: typeof value === "number" ? printNumber(value) : typeof value === "string" ? JSON.stringify(value) : String(value), isTensor: false }];
 }
 
 /** What differs from the call before, and what would have kept it from being compiled again. */

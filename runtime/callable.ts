@@ -13,7 +13,7 @@ import { ArgumentError } from "./errors.ts";
 import { evaluateFormula, printFormula, type Sizes } from "./formula.ts";
 import { type Plan, type PlannedTensor, planOf } from "./plan.ts";
 import type { DTypeName, Guard, Mutation, Program } from "./program.ts";
-import { bufferOn, isTensor, type Shape, Tensor, tensorBrand } from "./tensor.ts";
+import { bufferOn, donatedTo, isTensor, type Shape, Tensor, tensorBrand } from "./tensor.ts";
 import { unflatten } from "./tree.ts";
 
 /** A program as a function from argument trees to a result tree. */
@@ -114,13 +114,7 @@ function runOn(
 }
 
 function endDonated(program: Program, reader: ArgumentReader, values: readonly LeafValue[], call: Callable): void {
-  // Only the line of the call is ever shown; a stack of one frame is cheap to record.
-  const limit = Error.stackTraceLimit;
-  Error.stackTraceLimit = 1;
-  const site: { stack?: string } = {};
-  Error.captureStackTrace(site, call);
-  Error.stackTraceLimit = limit;
-  const state = { kind: "donated", call: program.name, site } as const;
+  const state = donatedTo(program.name, call);
   for (let i = 0; i < values.length; i++) {
     const value = values[i];
     const parameter = reader.leaves[i]?.parameter ?? -1;

@@ -3,4 +3,4 @@
 export { deviceInUse, type ProgramText } from "./device.ts";
 export { bytesOf, bytesPerElement, decode, encode, isDType, isTypedArray, type NaturalArray, type NaturalDType, type TypedArrays, viewBytes } from "./dtype.ts";
 export { planOf } from "./plan.ts";
-export { bufferOn, present, type TracedBy, typeOf } from "./tensor.ts";
+export { bufferOn, donatedTo, present, type TracedBy, typeOf } from "./tensor.ts";

@@ -176,6 +176,17 @@ export function bufferOn(device: Device, value: Tensor<Shape, DTypeName>, isSmal
   return buffer;
 }
 
+/** The state of handles that a call consumed, made while it is on the stack; `caller` is the function that the user called. */
+export function donatedTo(name: string, caller: (...args: never[]) => unknown): TensorState {
+  // Only the line of the call is ever shown; a stack of one frame is cheap to record.
+  const limit = Error.stackTraceLimit;
+  Error.stackTraceLimit = 1;
+  const site: { stack?: string } = {};
+  Error.captureStackTrace(site, caller);
+  Error.stackTraceLimit = limit;
+  return { kind: "donated", call: name, site };
+}
+
 export type NestedNumbers = number | boolean | readonly NestedNumbers[];
 
 export interface HostTensor<D extends DTypeName = DTypeName> {

@@ -5,13 +5,13 @@
  * program returned have no methods; they are given them. Donated arguments end, as they do in a built program.
  */
 
-import { ArgumentError, tensorBrand, type TensorState } from "tsdlc-runtime";
-import { isTypedArray } from "tsdlc-runtime/library";
+import { ArgumentError, tensorBrand } from "tsdlc-runtime";
+import { donatedTo, isTypedArray } from "tsdlc-runtime/library";
 import { type AnyTensor, isLeaf, makeHandle } from "./handles.ts";
 import { dispatch } from "./dispatch.ts";
 import { isTaping } from "./tape.ts";
 import { currentTrace } from "./trace.ts";
-import { describeValue, isTree, mapLeaves, type Path, pathName, visitLeaves } from "./trees.ts";
+import { describeValue, isTree, leavesOf, type Path, pathName } from "./trees.ts";
 
 type AnyFunction = (...args: never[]) => unknown;
 
@@ -20,9 +20,7 @@ export function callModel(name: string, fn: AnyFunction, donate: readonly number
   readArguments(name, args);
   const result = (fn as (...args: readonly unknown[]) => unknown)(...args);
   if (result instanceof Promise) throw new ArgumentError(`${name}: the function of a model must return its result, and it returns a promise: leave out async, and read values outside of the model`);
-  const given = new Set<AnyTensor>();
-  args.forEach((argument) => visitLeaves(argument, (leaf) => given.add(leaf)));
-  const own = ownResult(name, result, given, []);
+  const own = ownResult(name, result, new Set(leavesOf(args)), []);
   endDonated(name, donate.map((position) => args[position]), caller);
   return own;
 }
@@ -66,17 +64,9 @@ export function donatedPositions(call: AnyFunction): readonly number[] {
 /** Ends the handles in these trees; not under a tape, which reads later on what ran, nor in a trace, where nothing runs. */
 export function endDonated(name: string, donated: readonly unknown[], caller: AnyFunction): void {
   if (donated.length === 0 || isTaping() || currentTrace() !== undefined) return;
-  // Only the line of the call is ever shown.
-  const limit = Error.stackTraceLimit;
-  Error.stackTraceLimit = 1;
-  const site: { stack?: string } = {};
-  Error.captureStackTrace(site, caller);
-  Error.stackTraceLimit = limit;
-  const ended: TensorState = { kind: "donated", call: name, site };
-  for (const tree of donated) {
-    mapLeaves(tree, (leaf) => {
-      leaf.dispose();
-      leaf[tensorBrand] = ended;
-    });
+  const ended = donatedTo(name, caller);
+  for (const leaf of leavesOf(donated)) {
+    leaf.dispose();
+    leaf[tensorBrand] = ended;
   }
 }

@@ -5,7 +5,7 @@ import { isFloat } from "../../ir/type.ts";
 import { type AnyTensor, isLeaf } from "./handles.ts";
 import { dispatch } from "./dispatch.ts";
 import { isTaping, withoutTapes, writeOnTapes } from "./tape.ts";
-import { describeValue, mapLeaves, type Path, pathName, visitLeaves } from "./trees.ts";
+import { describeValue, leavesOf, mapLeaves, type Path, pathName, visitLeaves } from "./trees.ts";
 
 type Rule<A extends unknown[], R> = (cotangent: R, result: R, ...args: A) => readonly unknown[];
 
@@ -47,10 +47,4 @@ function gradientAt(name: string, leaf: AnyTensor, tree: unknown, position: numb
   if (value === undefined) return undefined;
   if (isLeaf(value) && value.dtype === leaf.dtype && value.shape.join() === leaf.shape.join() && isFloat(leaf.dtype)) return value;
   throw new ArgumentError(`customGrad: the rule of ${name} gives ${describeValue(value)} as the gradient of ${pathName(`argument ${position}`, path)}, which is ${describeValue(leaf)}`);
-}
-
-function leavesOf(tree: unknown): readonly AnyTensor[] {
-  const found: AnyTensor[] = [];
-  visitLeaves(tree, (leaf) => found.push(leaf));
-  return found;
 }

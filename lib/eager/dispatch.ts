@@ -17,7 +17,7 @@ import { type AnyTensor, isLeaf, makeHandle } from "./handles.ts";
 import { type Application, deviceOf, execute } from "./execute.ts";
 import { type Argument, dependsOnDevice, type DeviceKind, generalize, specialize, type TensorFacts } from "./generalize.ts";
 import { currentTrace } from "./trace.ts";
-import { describeValue } from "./trees.ts";
+import { describeValue, printNumber } from "./trees.ts";
 
 /** What is known of a primitive, and its calls of late. */
 interface Primitive {
@@ -223,10 +223,6 @@ function describeOne(name: string, argument: unknown, tensors: AnyTensor[]): str
     case "undefined": return String(argument);
     default: throw new ArgumentError(`${name}: ${describeValue(argument)} is no operand of a tensor op: operands are tensors, numbers, sizes and lists of these`);
   }
-}
-
-function printNumber(value: number): string {
-  return Object.is(value, -0) ? "-0" : String(value);
 }
 
 function toArgument(argument: unknown): Argument {

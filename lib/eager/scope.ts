@@ -6,7 +6,7 @@
 import { ArgumentError } from "tsdlc-runtime";
 import type { AnyTensor } from "./handles.ts";
 import { isTaping } from "./tape.ts";
-import { visitLeaves } from "./trees.ts";
+import { leavesOf } from "./trees.ts";
 
 /** Innermost last. */
 const open: Set<AnyTensor>[] = [];
@@ -42,10 +42,4 @@ export function scope<T>(body: () => T): T {
     if (!isTaping()) for (const tensor of made) tensor.dispose();
     else noteInScope([...made]);
   }
-}
-
-function leavesOf(tree: unknown): readonly AnyTensor[] {
-  const found: AnyTensor[] = [];
-  visitLeaves(tree, (leaf) => found.push(leaf));
-  return found;
 }

@@ -6,12 +6,11 @@
  * kept; so a trace holds no data.
  */
 
-import type { TracedBy } from "tsdlc-runtime/library";
+import { tensorBrand } from "tsdlc-runtime";
+import { present, type TracedBy } from "tsdlc-runtime/library";
 import { type Builder, createBuilder } from "../../ir/builder.ts";
 import { type Func, type Region, Value } from "../../ir/module.ts";
 import { inlineRegion } from "../../ir/rewrite.ts";
-import { tensorBrand } from "tsdlc-runtime";
-import { present } from "tsdlc-runtime/library";
 import { tensorType } from "../../ir/type.ts";
 import { type AnyTensor, makeHandle } from "./handles.ts";
 import type { TensorFacts } from "./generalize.ts";

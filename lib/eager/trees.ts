@@ -19,6 +19,17 @@ export function visitLeaves(tree: unknown, visit: (leaf: AnyTensor, path: Path) 
   mapLeaves(tree, visit);
 }
 
+export function leavesOf(tree: unknown): readonly AnyTensor[] {
+  const found: AnyTensor[] = [];
+  visitLeaves(tree, (leaf) => found.push(leaf));
+  return found;
+}
+
+/** A number such that others have another text: -0 is not 0. */
+export function printNumber(value: number): string {
+  return Object.is(value, -0) ? "-0" : String(value);
+}
+
 /** Objects whose fields belong to the tree: not typed arrays, maps, dates and the like. */
 export function isTree(value: unknown): value is Record<string, unknown> {
   return typeof value === "object" && value !== null && !ArrayBuffer.isView(value) && !(Symbol.iterator in value) && !(value instanceof Date);

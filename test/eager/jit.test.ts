@@ -82,6 +82,7 @@ describe("jit", function () {
       const shift = jit(function shift(y: Vector) { return y.mul(y.sum().item()); });
       for (const _ of [1, 2]) assert.throws(() => shift(x), (error) => error instanceof HandleError && /^this f32\[\] has no elements while shift is traced: choose with where/.test(error.message));
       assert.deepEqual(numbers(x.add(1)), [2, 3, 4], "ops run again after a trace that failed");
+      assert.deepEqual(jit.explain(shift), { hits: 0, compilations: 0, reasons: [] }, "what failed was not compiled");
     });
 
     it("a value of a trace that is over", () => {
