@@ -7,11 +7,12 @@
  * expensive functions are never repeated.
  */
 
-import { elementCount } from "../ir/dim.ts";
+import { elementCount, sameDim } from "../ir/dim.ts";
 import type { Op, Value } from "../ir/module.ts";
 import { isElementwise } from "../ir/op.ts";
 import { findRecord } from "../ir/ops/table.ts";
-import { bytesOf, type Type } from "../ir/type.ts";
+import { tensorTypeOf } from "../ir/type-of.ts";
+import { bytesOf } from "../ir/type.ts";
 import { findCompute } from "./access.ts";
 import { isExpensive } from "./cost.ts";
 
@@ -27,15 +28,26 @@ export interface Residuals {
  * those of them that the backward part has for nothing.
  */
 export function chooseResiduals(ops: readonly Op[], parameters: readonly Value[], needed: ReadonlySet<Value>, given: ReadonlySet<Value>): Residuals {
-  const inside = new Set([...parameters, ...ops.flatMap(({ results }) => results)]);
+  const definition = new Map(ops.flatMap((op) => op.results.map((result) => [result, op] as const)));
+  const inside = new Set([...parameters, ...definition.keys()]);
   const wanted = new Set([...needed].filter((value) => !given.has(value)));
   const recomputed: Op[] = [];
-  const isThere = (value: Value): boolean => !inside.has(value) || given.has(value) || wanted.has(value);
+  /** Without keeping anything more; `known` remembers answers while nothing changes. */
+  const isThere = (value: Value, known: Map<Value, boolean>): boolean => {
+    if (!inside.has(value) || given.has(value) || wanted.has(value)) return true;
+    const before = known.get(value);
+    if (before !== undefined) return before;
+    const op = definition.get(value);
+    const found = op !== undefined && isCheap(op) && op.operands.every((operand) => isThere(operand, known));
+    known.set(value, found);
+    return found;
+  };
   for (const op of ops.toReversed()) {
     const [result] = op.results;
     if (result === undefined || !wanted.has(result) || !isCheap(op)) continue;
-    const missing = [...new Set(op.operands)].filter((operand) => !isThere(operand));
-    if (!missing.every((operand) => isSmaller(operand.type, result.type)) || missing.length > 1) continue;
+    const known = new Map<Value, boolean>();
+    const [missing, ...others] = new Set(op.operands.filter((operand) => !isThere(operand, known)));
+    if (others.length > 0 || (missing !== undefined && !isSmaller(missing, result))) continue;
     recomputed.push(op);
     wanted.delete(result);
     op.operands.filter((operand) => inside.has(operand) && !given.has(operand)).forEach((operand) => wanted.add(operand));
@@ -48,10 +60,10 @@ function isCheap(op: Op): boolean {
   return !isExpensive(op) && (isElementwise(findRecord(op.name)) || op.operands.length <= 1);
 }
 
-/** For sure: sizes that cannot be compared are not. */
-function isSmaller(left: Type, right: Type): boolean {
-  const [less, more] = [left, right].map((type) => (type.kind === "tensor" && type.dtype.length > 0 ? { count: elementCount(type.shape), bytes: bytesOf(type.dtype) } : undefined));
-  if (less === undefined || more === undefined) return false;
-  if (typeof less.count === "number" && typeof more.count === "number") return less.count * less.bytes < more.count * more.bytes;
-  return left.kind === "tensor" && right.kind === "tensor" && left.shape.length < right.shape.length && left.shape.every((dim) => right.shape.includes(dim));
+/** For sure: sizes of named dims are not compared, only what lacks an axis is smaller. */
+function isSmaller(left: Value, right: Value): boolean {
+  const [less, more] = [tensorTypeOf(left), tensorTypeOf(right)];
+  const [few, many] = [elementCount(less.shape), elementCount(more.shape)];
+  if (typeof few === "number" && typeof many === "number") return few * bytesOf(less.dtype) < many * bytesOf(more.dtype);
+  return less.shape.length < more.shape.length && less.shape.every((dim) => more.shape.some((other) => sameDim(dim, other)));
 }

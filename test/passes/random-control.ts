@@ -1,6 +1,6 @@
 /**
  * Random programs with nested loops and branches: a recipe, a tree of small numbers that fast-check can draw and shrink, and
- * the function that it stands for, of x: f64[2], w: f64[2,2] and n: i32[].
+ * the function that it stands for, of x: [2], w: [2,2] and n: i32[].
  *
  * Statements assign to a few variables, as in a language that has them; what a branch assigns it yields, what a loop assigns
  * it carries, and everything else is captured. A trace goes with the variables: a number that says which branches were
@@ -11,7 +11,8 @@ import fc from "fast-check";
 import { type Builder } from "../../ir/builder.ts";
 import { only } from "../../ir/expect.ts";
 import type { Func, Region, Value } from "../../ir/module.ts";
-import { tensorType } from "../../ir/type.ts";
+import { type TensorType, tensorType } from "../../ir/type.ts";
+import { tensorTypeOf } from "../../ir/type-of.ts";
 import { functionOf } from "./differentiate.ts";
 
 export type Statement =
@@ -41,10 +42,13 @@ export const program: fc.Arbitrary<readonly Statement[]> = fc.letrec<{ block: re
   ),
 })).block;
 
-const vector = tensorType("f64", [2]);
 const count = tensorType("i32", []);
 
-export const parameters = [vector, tensorType("f64", [2, 2]), count] as const;
+export type Float = "f32" | "f64";
+
+export function parametersOf(dtype: Float): readonly [TensorType, TensorType, TensorType] {
+  return [tensorType(dtype, [2]), tensorType(dtype, [2, 2]), count];
+}
 
 interface State {
   readonly values: Value[];
@@ -52,10 +56,10 @@ interface State {
 }
 
 /** Returns a float of rank 0 and the trace. */
-export function functionFor(statements: readonly Statement[]): Func {
-  return functionOf("f", parameters, (b, x, w, n) => {
+export function functionFor(statements: readonly Statement[], dtype: Float = "f64", name = "f"): Func {
+  return functionOf(name, parametersOf(dtype), (b, x, w, n) => {
     const given = (value: Value | undefined): Value => only([value]);
-    const state: State = { values: [given(x), b.sin(b.mul(given(x), 2)), b.constantOf(vector, [0.3, -0.2])], trace: b.constantOf(count, 1) };
+    const state: State = { values: [given(x), b.sin(b.mul(given(x), 2)), b.constantOf(tensorType(dtype, [2]), [0.3, -0.2])], trace: b.constantOf(count, 1) };
     const writer = new Writer(b, given(w), given(n));
     writer.block(statements, state, given(n));
     const weights = [1, -0.5, 2].map((weight, i) => b.mul(sum(b, given(state.values[i])), weight));
@@ -100,7 +104,7 @@ class Writer {
       case 4: return b.select(b.gt(left, right), b.mul(left, 0.9), b.sin(right));
       case 5: return b.tanh(b.dotGeneral(this.#w, left, { leftBatch: [], rightBatch: [], leftReduced: [1], rightReduced: [0] }));
       case 6: return b.broadcast(b.mul(sum(b, left), 0.4), { shape: [2], axes: [] });
-      case 7: return b.mul(left, b.broadcast(b.sin(b.cast(counter, { dtype: "f64" })), { shape: [2], axes: [] }));
+      case 7: return b.mul(left, b.broadcast(b.sin(b.cast(counter, { dtype: tensorTypeOf(left).dtype })), { shape: [2], axes: [] }));
       case 8: return b.stopGradient(right);
       default: return left;
     }
