@@ -7,7 +7,7 @@
 
 import { ArgumentError, tensorBrand } from "tsdlc-runtime";
 import { donatedTo, isTypedArray } from "tsdlc-runtime/library";
-import { type AnyTensor, isLeaf, makeHandle } from "./handles.ts";
+import { type AnyTensor, isLeaf, isMethod, makeHandle } from "./handles.ts";
 import { dispatch } from "./dispatch.ts";
 import { NamedSize } from "./named-size.ts";
 import { isTaping } from "./tape.ts";
@@ -21,11 +21,38 @@ export function callModel(name: string, fn: AnyFunction, donate: readonly number
   readArguments(name, args);
   // Before it runs: what the function puts in their place is not donated.
   const donated = leavesOf(donate.map((position) => args[position]));
-  const result = (fn as (...args: readonly unknown[]) => unknown)(...args);
+  const result = runOn(name, fn, args);
   if (result instanceof Promise) throw new ArgumentError(`${name}: the function of a model must return its result, and it returns a promise: leave out async, and read values outside of the model`);
   const own = ownResult(name, result, new Set(leavesOf(args)), []);
   endDonated(name, donated, caller);
   return own;
+}
+
+/**
+ * A built package takes a number for a tensor of rank 0, by its signature. Here it stays a number, which beside a tensor
+ * means the same; where its methods are called, the error says what it is.
+ */
+function runOn(name: string, fn: AnyFunction, args: readonly unknown[]): unknown {
+  try {
+    return (fn as (...args: readonly unknown[]) => unknown)(...args);
+  } catch (error) {
+    // In a trace arguments are copies that have tensors without elements, and a copy has no private members.
+    if (error instanceof TypeError && /private member/.test(error.message) && currentTrace() !== undefined) {
+      throw new ArgumentError(`${name}: ${error.message}: jit runs ${name} on copies of its arguments, which have their fields and methods, and no private members of JavaScript: write TypeScript's private in place of #`, { cause: error });
+    }
+    const method = error instanceof TypeError ? /[.](\w+) is not a function/.exec(error.message)?.[1] : undefined;
+    const numbers = method !== undefined && isMethod(method) ? args.flatMap((argument, i) => numbersIn(argument, [i])) : [];
+    const [first] = numbers;
+    if (!(error instanceof TypeError) || first === undefined) throw error;
+    const which = numbers.map(({ place, value }) => `${place} is the number ${value}`).join(", and ");
+    throw new ArgumentError(`${name}: ${error.message}: ${which}, and a number has no methods of tensors when ops run one by one: pass tensor(${first.value})`, { cause: error });
+  }
+}
+
+function numbersIn(value: unknown, path: Path): readonly { readonly place: string; readonly value: number }[] {
+  if (typeof value === "number") return [{ place: pathName(`argument ${path[0]}`, path.slice(1)), value }];
+  if (isLeaf(value) || !(Array.isArray(value) || isTree(value))) return [];
+  return Object.entries(value).flatMap(([key, item]) => numbersIn(item, [...path, Array.isArray(value) ? Number(key) : key]));
 }
 
 /** Checks that arguments are what ops can run on, and gives handles of built programs the methods of the library. */

@@ -43,7 +43,10 @@ export interface Written {
   readonly outputs: readonly AnyTensor[];
 }
 
-/** A tensor from outside: what it holds, where it was on the host when it was first used. */
+/** Numbers that a function makes a tensor of are written in its source; they are few. */
+const mostCompared = 2 ** 16;
+
+/** A tensor from outside: what it holds, where that is little and was on the host when it was first used. */
 export interface Captured {
   readonly tensor: AnyTensor;
   readonly data: TypedArray | undefined;
@@ -175,7 +178,7 @@ export class Trace implements OpenTrace {
     const state = tensor[tensorBrand];
     // Throws for what is gone, and for what belongs to a trace that is over.
     if (state.kind !== "host") present(tensor);
-    this.#data.set(tensor, state.kind === "host" ? state.data : undefined);
+    this.#data.set(tensor, state.kind === "host" && state.data.byteLength <= mostCompared ? state.data : undefined);
     const parameter = new Value(tensorType(tensor.dtype, tensor.shape));
     this.#captured.set(tensor, parameter);
     return parameter;

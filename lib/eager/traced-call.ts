@@ -65,7 +65,7 @@ export class TracedCall {
     this.#donated = donatedLeaves(subject, call);
     this.#subject = subject;
     // What was written is for comparing, which takes names.
-    this.#traced = call.names.length === 0 ? { ...traced, written: [], parameters: [] } : traced;
+    this.#traced = call.names.length > 0 ? traced : { ...traced, written: [], parameters: [], captured: traced.captured.map(({ tensor }) => ({ tensor, data: undefined })) };
     this.#computation = computationOf(traced.func, call.names);
     this.#donating = this.#donated.size === 0 ? undefined : newComputation(traced.func, call.names, this.#donated);
   }

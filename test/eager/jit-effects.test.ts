@@ -132,6 +132,16 @@ describe("jit and what a function assigns", function () {
       refuses("keep: argument 0.cache.map is assigned a Map: a jitted function may assign trees of tensors, numbers, strings and booleans"));
   });
 
+  it("a private member of JavaScript, which no copy of an object has, is named", () => {
+    class Counter {
+      #steps = 1;
+      readonly x: Any = vector(2);
+      get scaled(): Any { return this.x.mul(this.#steps); }
+    }
+    assert.throws(() => jit(function run(counter: Counter): Any { return counter.scaled; })(new Counter()),
+      refuses("run: Cannot read private member #steps from an object whose class did not declare it: jit runs run on copies of its arguments, which have their fields and methods, and no private members of JavaScript: write TypeScript's private in place of #"));
+  });
+
   it("with what is donated: the old handles end, and what was assigned is good", () => {
     const step = model(function step(state: Any, x: Any) { state.n = state.n.add(x); return state.n.mul(2); }, { donate: [0] }) as Any;
     for (const way of [step, jit(step) as Any]) {
