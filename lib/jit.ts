@@ -26,8 +26,9 @@ export interface JitOptions {
    *
    *     jit(step, { dims: [undefined, ["N", 784], ["N"]] })
    *
-   * One compilation serves all sizes. Axes of one name have one size in a call. A named axis never stretches, and its
-   * size is no number while the function is traced: it can be passed to ops, and not computed with.
+   * One compilation serves all sizes. Axes of one name have one size in a call, and never stretch, even where that is 1. The
+   * size of a named axis can be passed to ops and not computed with. At each further tuple of sizes the function runs once
+   * without computing anything, to see that it does the same; sizes at which it does not are compiled for themselves.
    */
   readonly dims?: readonly (DimsOf | undefined)[];
 }
@@ -57,10 +58,13 @@ const histories = new WeakMap<object, History>();
 
 /**
  * The function `fn`, compiled when it is called. It must depend on its arguments alone, and on tensors that do not
- * change. Fields of arguments that it assigns are assigned in each call. Calls inside of `grad` and of another jitted
- * function are compiled with what is around them.
+ * change. Fields of arguments that it assigns are assigned in each call; what else it does, such as printing, it does
+ * only when it is traced, which is reported once. Calls inside of another jitted function are compiled with that.
  *
  *     const fast = jit(step);
+ *     const each = jit(step, { dims: [undefined, ["N", 784], ["N"]] });   // one compilation for every size of the batch
+ *
+ * Throws an ArgumentError for arguments and results that are no trees, and for sizes that `dims` does not allow.
  */
 export function jit<F extends AnyFunction>(fn: F, options: JitOptions = {}): F {
   const name = fn.name === "" ? "the function" : fn.name;

@@ -45,7 +45,7 @@ export function pathName(root: string, path: Path): string {
 export function describeValue(value: unknown): string {
   if (isLeaf(value)) return `${value.dtype}[${value.shape.join(",")}]`;
   if (Array.isArray(value)) return `an array of ${value.length}`;
-  if (value instanceof NamedSize) return `the size ${String(value)}, which is known when the program runs`;
+  if (value instanceof NamedSize) return `the size ${String(value)} of a function that was traced`;
   if (value === null || typeof value !== "object") return typeof value === "string" ? JSON.stringify(value) : `${value === null || value === undefined ? "" : `the ${typeof value} `}${String(value)}`;
   const name: unknown = (value.constructor as { name?: unknown } | undefined)?.name;
   return typeof name === "string" && name !== "Object" ? `a ${name}` : `an object with ${Object.keys(value).join(", ") || "no fields"}`;

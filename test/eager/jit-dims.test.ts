@@ -208,7 +208,7 @@ describe("jit with named axes", function () {
       jit(function keeps(x: Any): Any { sizes.push(x.shape[0]); return x; }, { dims: [["N"]] })(zeros([2]));
       assert.throws(() => jit(function other(x: Any): Any { return x.div(sizes[0]); })(zeros([2])),
         refuses("div: the size N was read while keeps was traced, and has no meaning after it: read it from the shape of a tensor"));
-      assert.throws(() => zeros([2]).div(sizes[0]), refuses("div: the size N, which is known when the program runs is no operand of a tensor op: operands are tensors, numbers, sizes and lists of these"));
+      assert.throws(() => zeros([2]).div(sizes[0]), refuses("div: the size N of a function that was traced is no operand of a tensor op: operands are tensors, numbers, sizes and lists of these"));
     });
   });
 
