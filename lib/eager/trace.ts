@@ -124,7 +124,8 @@ export class Trace implements OpenTrace {
   call(name: string, args: readonly unknown[], describe: (args: readonly unknown[]) => readonly Argument[]): Generalized {
     requireOwn(name, args, this.#by);
     const known = specialize(name, describe(args), this.#context, (dim) => sizeOf(dim, this.#by));
-    this.#call = { name, args, known };
+    // The caller may change its lists.
+    this.#call = { name, args: args.map(copyOf), known };
     return known;
   }
 
@@ -183,6 +184,10 @@ export class Trace implements OpenTrace {
     this.#captured.set(tensor, parameter);
     return parameter;
   }
+}
+
+function copyOf(argument: unknown): unknown {
+  return Array.isArray(argument) ? argument.map(copyOf) : argument;
 }
 
 /** The names of another trace mean nothing here. */

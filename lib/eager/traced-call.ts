@@ -109,7 +109,7 @@ export class TracedCall {
     const { name, fn } = this.#subject;
     const sizes = Object.fromEntries(call.names.map((dim, i) => [dim, call.sizes[i] ?? 0]));
     const given = call.names.map((dim) => `${dim} = ${sizes[dim]}`).join(", ");
-    this.#check(sizes, given);
+    this.#requireRanges(sizes);
     if (call.names.length > 0) {
       const replay = new Replay(name, this.#traced, sizes);
       const parting = replay.partingOf(
@@ -122,6 +122,7 @@ export class TracedCall {
         return new TracedCall(this.#subject, closed, args).#prepare(closed, args, explain);
       }
     }
+    this.#requireBounds(sizes, given);
     const results = this.#traced.result.leaves.map(({ dtype, shape }) => ({
       dtype: dtype as DType, shape: shape.map((size: number) => evaluateDim(dimOf(size), sizes)),
     }));
@@ -134,14 +135,19 @@ export class TracedCall {
     };
   }
 
-  /** Ranges that the model declares, and what its ops need of sizes. */
-  #check(sizes: Sizes, given: string): void {
+  /** What the model declares. */
+  #requireRanges(sizes: Sizes): void {
     const { name, ranges } = this.#subject;
     for (const [dim, size] of Object.entries(sizes)) {
       const { min = 0, max = Infinity } = ranges[dim] ?? {};
       if (size < min) throw new ArgumentError(`${name}: ${dim} is ${size}: it must be at least ${min}`);
       if (size > max) throw new ArgumentError(`${name}: ${dim} is ${size}: ${name} is declared for at most ${max}`);
     }
+  }
+
+  /** What the ops need that were traced. */
+  #requireBounds(sizes: Sizes, given: string): void {
+    const { name } = this.#subject;
     for (const { smaller, larger, reason } of this.#traced.bounds) {
       const [a, b] = [evaluateDim(smaller, sizes), evaluateDim(larger, sizes)];
       if (a > b) throw new ArgumentError(`${name}: with ${given}, ${printDim(smaller)} <= ${printDim(larger)} does not hold: ${a} against ${b}; ${reason}`);

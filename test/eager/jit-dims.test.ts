@@ -169,6 +169,14 @@ describe("jit with named axes", function () {
       assert.deepEqual([jit.explain(pick).compilations, jit.explain(look).compilations], [2, 2]);
     });
 
+    it("where only at other sizes there is a part to take, and where a list of sizes is changed after its use", () => {
+      const head = jit((x: Any): Any => (x.shape[0] === 1 ? x : x.narrow(0, 0, 2)), { dims: [["N"]] });
+      for (const size of [3, 1]) assertClose(head(draw([size])), draw([size]).slice(0, 0, 2), `at ${size}`);
+      const wide = jit((x: Any): Any => { const shape = [x.shape[0], 2]; const y = x.reshape(shape); shape[1] = 7; return y; }, { dims: [["N", null, 1]] });
+      for (const size of [3, 1]) assert.deepEqual(wide(zeros([size, 2, 1])).shape, [size, 2]);
+      assert.deepEqual([jit.explain(head).compilations, jit.explain(wide).compilations], [2, 1]);
+    });
+
     it("keeps equal sizes equal, and numbers that are made in the function", () => {
       const fast = jit((x: Any, y: Any): Any => {
         if (x.shape[0] !== y.shape[0]) throw new RangeError("lengths differ");
