@@ -20,6 +20,8 @@ export interface Computation {
   readonly results: readonly TensorType[];
   /** Its named dims in order of appearance; whoever runs it says their sizes in this order. */
   readonly dims: readonly string[];
+  /** Parameters whose memory results may take: running it consumes these buffers. */
+  readonly donated: ReadonlySet<number>;
   /** What was derived from it, by what was asked for. */
   readonly derived: Map<string, Derivative>;
 }
@@ -31,6 +33,7 @@ export interface Derivative {
 }
 
 const known = new Map<string, Computation>();
+const nothing: ReadonlySet<number> = new Set();
 
 /** The computation that a function is; `dims` are its names in the order of their sizes. */
 export function computationOf(func: Func, dims: readonly string[]): Computation {
@@ -43,8 +46,8 @@ export function computationOf(func: Func, dims: readonly string[]): Computation 
 }
 
 /** One that nobody else can mean. */
-export function newComputation(func: Func, dims: readonly string[]): Computation {
-  return { func, parameters: func.body.parameters.map(typeOf), results: func.body.yields.map(typeOf), dims, derived: new Map() };
+export function newComputation(func: Func, dims: readonly string[], donated: ReadonlySet<number> = nothing): Computation {
+  return { func, parameters: func.body.parameters.map(typeOf), results: func.body.yields.map(typeOf), dims, donated, derived: new Map() };
 }
 
 /**

@@ -23,7 +23,7 @@ export interface Application {
 /** Queues the computation, or writes it into the open trace, and returns handles of its results. Throws before anything has changed. */
 export function execute(application: Application, inputs: readonly AnyTensor[], name: string): readonly AnyTensor[] {
   const trace = currentTrace();
-  const outputs = trace === undefined ? run(application, inputs, name) : trace.inline(application.computation.func, inputs, application.results);
+  const outputs = trace === undefined ? run(application, inputs, name) : trace.inline(application.computation, inputs, application.results);
   if (isTaping()) writeOnTapes({ computation: application.computation, sizes: application.sizes, inputs, outputs });
   return outputs;
 }

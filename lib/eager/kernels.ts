@@ -74,13 +74,14 @@ function loadedOn(device: Device, computation: Computation): Loaded {
   return made;
 }
 
-function compile(device: Device, { func, dims }: Computation): Compiled | undefined {
+function compile(device: Device, { func, dims, donated }: Computation): Compiled | undefined {
   if (device.compileSync === undefined) {
     throw new DeviceError(`${device.name} cannot compile while a call waits, so ops do not run one by one there: open another device, or build the model with "npx tsdlc build"`);
   }
   const signature = present(flatSignature(func, "eager"), `@${func.name} is no function of tensors`);
   // Sizes come with each call, and what they must satisfy was looked at with them.
-  const open = { ...signature, guards: [], dims: dims.map((name) => ({ name, min: 0, max: undefined })) };
+  const parameters = signature.parameters.map((parameter, i) => ({ ...parameter, donated: donated.has(i) }));
+  const open = { ...signature, parameters, guards: [], dims: dims.map((name) => ({ name, min: 0, max: undefined })) };
   const { tiers, constants } = compileModule({ functions: [func] }, [open], { tiers: [tierOf(device).tier] });
   const { source: text, flags, programs } = only(tiers);
   try {
