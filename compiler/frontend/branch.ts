@@ -7,46 +7,54 @@
  */
 
 import type { ts } from "ts-morph";
-import { at, present } from "../../ir/expect.ts";
-import type { Region, Value } from "../../ir/module.ts";
-import { tensorType } from "../../ir/type.ts";
+import { at } from "../../ir/expect.ts";
+import { type Region, type Value, visitOps } from "../../ir/module.ts";
 import { type Evaluation, makeOps, runtimeBooleanOf, runtimeNumberOf, tensorOf, use } from "./evaluation.ts";
-import { runtimeOperand } from "./evaluate-operator.ts";
-import { Joiner, type Joins, type Numeric } from "./join.ts";
+import { bool, runtimeOperand } from "./evaluate-operator.ts";
+import { Joiner, type Joins, type Numeric, type Side } from "./join.ts";
 import { contentOf, undone, write } from "./journal.ts";
-import { RuntimeBoolean, type StaticValue, TensorValue } from "./value.ts";
-
-export const bool = tensorType("bool", []);
+import { RuntimeBoolean, RuntimeNumber, type StaticValue, TensorValue } from "./value.ts";
 
 /** `combine` makes one outcome of those of the sides; it is asked twice and must only join. */
 export function branch<T>(run: Evaluation, condition: RuntimeBoolean, sides: readonly [() => T, () => T], combine: (joiner: Joiner, then: T, otherwise: T) => T, node: ts.Node): T {
-  const [then, otherwise] = sides.map((side) =>
-    undone(run, () => {
-      let outcome: { readonly of: T } | undefined;
-      const region = run.b.region([], () => {
-        outcome = { of: side() };
-        return [];
-      });
-      return { region, outcome: present(outcome, "a side of a branch was not evaluated").of };
-    }));
-  const [first, second] = [at([then], 0), at([otherwise], 0)];
+  const left = evaluateSide(run, sides[0]);
+  const right = evaluateSide(run, sides[1]);
   const joined = (joins: Joins) => {
-    const joiner = new Joiner(first.after, second.after, joins);
-    return { contents: joiner.locations(contentOf), outcome: combine(joiner, first.result.outcome, second.result.outcome) };
+    const joiner = new Joiner(left, right, joins);
+    return { contents: joiner.locations(contentOf), outcome: combine(joiner, left.outcome, right.outcome) };
   };
   const pairs: (readonly [Value, Value])[] = [];
   joined(collectInto(run, pairs, node));
   const results = pairs.length === 0 ? [] : makeOps(run, node, (b) => b.if(use(run, condition, node), {}, [
-    withYields(first.result.region, pairs.map(([left]) => left)),
-    withYields(second.result.region, pairs.map(([, right]) => right)),
+    { ...left.region, yields: pairs.map(([value]) => value) },
+    { ...right.region, yields: pairs.map(([, value]) => value) },
   ]));
-  const { contents, outcome } = joined(resultsAsJoins(run, results));
+  const { contents, outcome } = joined(resultsAsJoins(run, results, node));
   for (const [location, content] of contents) write(run, location, content);
   return outcome;
 }
 
-function withYields(region: Region, yields: readonly Value[]): Region {
-  return { ...region, yields };
+interface EvaluatedSide<T> extends Side {
+  readonly outcome: T;
+  readonly region: Region;
+}
+
+function evaluateSide<T>(run: Evaluation, side: () => T): EvaluatedSide<T> {
+  const { result: { region, outcome }, after } = undone(run, () => {
+    const outcomes: T[] = [];
+    const built = run.b.region([], () => {
+      outcomes.push(side());
+      return [];
+    });
+    return { region: built, outcome: outcomes[0] as T };
+  });
+  return { region, outcome, after, made: valuesOf(region) };
+}
+
+function valuesOf(region: Region): ReadonlySet<Value> {
+  const values = new Set<Value>();
+  visitOps(region, ({ results }) => results.forEach((result) => values.add(result)));
+  return values;
 }
 
 /** Notes the IR values of each pair; what it gives is not looked at. */
@@ -59,20 +67,22 @@ function collectInto(run: Evaluation, pairs: (readonly [Value, Value])[], node: 
     tensor: (left, right) => pair(left.value, right.value, left),
     number: (left, right) => pair(valueOfNumber(run, left, node), valueOfNumber(run, right, node), left),
     boolean: (left, right) => pair(valueOfBoolean(run, left, node), valueOfBoolean(run, right, node), left),
+    filler: (leaf) => fillerFor(run, leaf, node),
   };
 }
 
-export function resultsAsJoins(run: Evaluation, results: readonly Value[]): Joins {
+export function resultsAsJoins(run: Evaluation, results: readonly Value[], node: ts.Node): Joins {
   let next = 0;
   return {
     tensor: () => tensorOf(run, at(results, next++)),
     number: () => runtimeNumberOf(run, at(results, next++)),
     boolean: () => runtimeBooleanOf(run, at(results, next++)),
+    filler: (leaf) => fillerFor(run, leaf, node),
   };
 }
 
 /** A value of a side may be one of the region that is no longer being built, and is yielded there. */
-function valueOfNumber(run: Evaluation, value: Numeric, node: ts.Node): Value {
+export function valueOfNumber(run: Evaluation, value: Numeric, node: ts.Node): Value {
   return typeof value === "object" && "value" in value ? value.value : runtimeOperand(run, value, node);
 }
 
@@ -85,8 +95,8 @@ export function branchOnValue(run: Evaluation, condition: RuntimeBoolean, sides:
   return branch(run, condition, sides, (joiner, then, otherwise) => joiner.value(then, otherwise), node);
 }
 
-/** Something of the structure and types of a value, for where nobody will look at it. */
-export function fillerFor(run: Evaluation, value: StaticValue, node: ts.Node): StaticValue {
-  if (value instanceof TensorValue) return tensorOf(run, makeOps(run, node, (b) => b.constantOf(value.type, 0)));
-  return value;
+/** Anything of the type of a leaf, for where nobody will look at it. */
+export function fillerFor(run: Evaluation, leaf: TensorValue | RuntimeNumber | RuntimeBoolean, node: ts.Node): StaticValue {
+  if (leaf instanceof TensorValue) return tensorOf(run, makeOps(run, node, (b) => b.constantOf(leaf.type, 0)));
+  return leaf instanceof RuntimeNumber ? 0 : false;
 }

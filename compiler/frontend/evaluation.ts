@@ -16,7 +16,7 @@ import type { SourceProject } from "./load-project.ts";
 import { type FunctionBuild, useIn } from "./build-function.ts";
 import type { Journal } from "./journal.ts";
 import type { Scope } from "./scope.ts";
-import { RuntimeBoolean, RuntimeNumber, TensorValue } from "./value.ts";
+import { RuntimeBoolean, RuntimeNumber, type StaticValue, TensorValue, Unjoined } from "./value.ts";
 
 export interface Evaluation {
   readonly project: SourceProject;
@@ -81,6 +81,15 @@ export function refuse(run: Evaluation, node: ts.Node, code: DiagnosticCode, mes
     labels: [{ span: spanOf(run.project, place), text: details.label ?? "" }],
     notes,
     help: details.help,
+  });
+}
+
+/** A value that can be read: not one that depends on a branch. */
+export function known(run: Evaluation, value: StaticValue, name: string, node: ts.Node): StaticValue {
+  if (!(value instanceof Unjoined)) return value;
+  return refuse(run, node, "TSDL3004", `${name} has no one value here`, {
+    label: value.reason,
+    help: "give it values of one shape and dtype, or of one structure, in every branch; a variable that only a branch needs is declared inside of it",
   });
 }
 

@@ -8,16 +8,23 @@ import { alias, type Content, isVariable, type Location } from "./journal.ts";
 import {
   describe, DimQuotient, DimValue, isArray, isNumeric, ObjectValue, RuntimeBoolean, RuntimeNumber, type StaticValue, TensorValue, Unjoined,
 } from "./value.ts";
+import type { Value } from "../../ir/module.ts";
 import { printType, sameType } from "../../ir/type.ts";
 
-/** One side: what its locations hold at its end, where that is not what they hold now. */
-export type Side = ReadonlyMap<Location, Content>;
+export interface Side {
+  /** What its locations hold at its end, where that is not what they hold now. */
+  readonly after: ReadonlyMap<Location, Content>;
+  /** The IR values that were made in it. */
+  readonly made: ReadonlySet<Value>;
+}
 
 /** A pair of leaves that differ and have one type; the two functions are what a value of either side is joined to. */
 export interface Joins {
   tensor(left: TensorValue, right: TensorValue): StaticValue;
   number(left: Numeric, right: Numeric): StaticValue;
   boolean(left: boolean | RuntimeBoolean, right: boolean | RuntimeBoolean): StaticValue;
+  /** Anything of the type of a leaf. */
+  filler(leaf: TensorValue | RuntimeNumber | RuntimeBoolean): StaticValue;
 }
 
 export type Numeric = number | RuntimeNumber | DimValue | DimQuotient;
@@ -37,8 +44,8 @@ export class Joiner {
 
   /** What all locations that either side wrote to hold afterwards. */
   locations(contentNow: (location: Location) => Content): readonly (readonly [Location, Content])[] {
-    const touched = new Set([...this.#left.keys(), ...this.#right.keys()]);
-    return [...touched].map((location) => [location, this.#content(this.#left.get(location) ?? contentNow(location), this.#right.get(location) ?? contentNow(location))] as const);
+    const touched = new Set([...this.#left.after.keys(), ...this.#right.after.keys()]);
+    return [...touched].map((location) => [location, this.#content(this.#left.after.get(location) ?? contentNow(location), this.#right.after.get(location) ?? contentNow(location))] as const);
   }
 
   #content(left: Content, right: Content): Content {
@@ -57,6 +64,8 @@ export class Joiner {
     if (Object.is(left, right)) return left;
     if (left instanceof Unjoined) return left;
     if (right instanceof Unjoined) return right;
+    // What was declared in one side, nobody can name afterwards.
+    if (isMadeIn(this.#right, left) || isMadeIn(this.#left, right)) return new Unjoined("it exists in one side of a branch alone");
     if (left instanceof TensorValue && right instanceof TensorValue) {
       if (left.value === right.value) return left;
       if (sameType(left.type, right.type)) return this.#joins.tensor(left, right);
@@ -77,6 +86,23 @@ export class Joiner {
     return new Unjoined(`it is ${describe(left)} after one side of a branch and ${describe(right)} after the other`);
   }
 
+  /** A value of the left side alone, as one that exists afterwards; what it is when the other side was taken, nobody may ask. */
+  ofLeft(value: StaticValue): StaticValue {
+    return this.#lift(this.#left, value, (filler) => this.value(value, filler));
+  }
+
+  ofRight(value: StaticValue): StaticValue {
+    return this.#lift(this.#right, value, (filler) => this.value(filler, value));
+  }
+
+  #lift(side: Side, value: StaticValue, join: (filler: StaticValue) => StaticValue): StaticValue {
+    const again = side === this.#left ? (item: StaticValue) => this.ofLeft(item) : (item: StaticValue) => this.ofRight(item);
+    if (value instanceof TensorValue || value instanceof RuntimeNumber || value instanceof RuntimeBoolean) return join(this.#joins.filler(value));
+    if (isArray(value)) return this.#elements(side, value).map(again);
+    if (value instanceof ObjectValue) return new ObjectValue([...this.#fields(side, value)].map(([key, item]) => [key, again(item)] as const), value.declared);
+    return value;
+  }
+
   #once(left: StaticValue, right: StaticValue, make: () => StaticValue): StaticValue {
     const known = this.#joined.get(left)?.get(right);
     if (known !== undefined) return known;
@@ -88,12 +114,16 @@ export class Joiner {
   }
 
   #fields(side: Side, object: ObjectValue): ReadonlyMap<string, StaticValue> {
-    return (side.get(object) as ReadonlyMap<string, StaticValue> | undefined) ?? object.fields;
+    return (side.after.get(object) as ReadonlyMap<string, StaticValue> | undefined) ?? object.fields;
   }
 
   #elements(side: Side, array: readonly StaticValue[]): readonly StaticValue[] {
-    return (side.get(array) as readonly StaticValue[] | undefined) ?? array;
+    return (side.after.get(array) as readonly StaticValue[] | undefined) ?? array;
   }
+}
+
+function isMadeIn({ made }: Side, value: StaticValue): boolean {
+  return (value instanceof TensorValue || value instanceof RuntimeNumber || value instanceof RuntimeBoolean) && made.has(value.value);
 }
 
 export function isBoolean(value: StaticValue): value is boolean | RuntimeBoolean {
