@@ -67,8 +67,9 @@ export function undone<T>(run: Evaluation, body: () => T): { readonly result: T;
   }
 }
 
-export function write(run: Evaluation, location: Location, content: Content): void {
-  note(run, location);
+/** What a branch or a loop came to: no write of the program, so other names of an object may still be read. */
+export function write({ journal }: Evaluation, location: Location, content: Content): void {
+  journal?.note(location);
   restore(location, content);
 }
 
