@@ -6,6 +6,7 @@
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import { readdirSync, readFileSync, statSync, utimesSync } from "node:fs";
+import { join } from "node:path";
 import { gzipSync } from "node:zlib";
 import type { Browser, Page } from "playwright-core";
 import type { TsdlcOptions } from "tsdlc/vite";
@@ -129,6 +130,19 @@ describe("tsdlc/vite", function () {
       assert.equal(await titleOf(page, faults), answer("webgpu"));
       const sources = await page.evaluate<string[]>(`performance.getEntriesByType("resource").map(({ name }) => name)`);
       assert.ok(sources.every((name) => !/\.wgsl/.test(name)) && sources.some((name) => /deps\/tsdlc\.js/.test(name)), sources.join("\n"));
+      assert.deepEqual(faults, []);
+    });
+    await served.close();
+  });
+
+  it("is in examples/line, whose calls have the types of model.ts", async function () {
+    const example = join(import.meta.dirname, "../../examples/line");
+    execFileSync(process.execPath, [join(import.meta.dirname, "../../node_modules/typescript/bin/tsc"), "-p", example], { stdio: "inherit" });
+    if (browser === undefined) return this.skip();
+    const served = await serveByVite({ configFile: join(example, "vite.config.ts"), cacheDir: app.path(".vite"), logLevel: "silent" });
+    await inPage(served.url, async (page, faults) => {
+      await page.waitForFunction(`document.body.textContent.includes("on webgpu")`, undefined, { timeout: 60_000 });
+      assert.equal(await page.textContent("body"), "w f32[2,1]\n[[ 3.0000],\n [-2.0000]]\nb f32[1] [1.0000]\non webgpu");
       assert.deepEqual(faults, []);
     });
     await served.close();
