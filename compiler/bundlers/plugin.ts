@@ -40,7 +40,9 @@ const functionsName = "tsdlcFunctions";
 const runtimePackages = ["tsdlc-runtime", "tsdlc-native"];
 
 /** Without queries: `./model.ts?raw` is what its query says. */
-const sourceFile = /^[^?\0]+\.[cm]?ts$/;
+const sourceFile = /^[^?\0]+\.([cm]?ts|tsx)$/;
+/** Kernels have no line in a page; without a word about it, lines of the new module would be taken for those of the file. */
+const noMap = { version: 3, mappings: "", names: [], sources: [] };
 const withModel = /\bmodel\s*[(<]/;
 const withLibrary = /["']tsdlc["']/;
 
@@ -93,7 +95,7 @@ export const bundlerPlugin = createUnplugin<TsdlcOptions | undefined, false>((op
       });
     },
     esbuild: {
-      onLoadFilter: /\.[cm]?ts$/,
+      onLoadFilter: /\.([cm]?ts|tsx)$/,
       setup(build) {
         if (build.initialOptions.platform === "node") build.onResolve({ filter: /^tsdlc-(runtime|native)(\/|$)/ }, ({ path }) => ({ path, external: true }));
         build.onResolve({ filter: new RegExp(`^${filePrefix}`) }, ({ path }) => ({ path: path.slice(filePrefix.length), namespace: "tsdlc-file" }));
@@ -120,7 +122,7 @@ interface PluginState {
   readonly failing: Map<string, readonly string[]>;
 }
 
-async function replaceModule(context: Context, state: PluginState, code: string, file: string): Promise<{ code: string; map: null } | undefined> {
+async function replaceModule(context: Context, state: PluginState, code: string, file: string): Promise<{ code: string; map: typeof noMap | null } | undefined> {
   const { bundler, options, emitted, failing } = state;
   const { consumer, isDevelopment, root, urls } = surroundingsOf(bundler, context);
   if (isDevelopment && options.dev === "eager") {
@@ -142,7 +144,7 @@ async function replaceModule(context: Context, state: PluginState, code: string,
     const list = [...spelled.urls].map(([name, url]) => `  ${JSON.stringify(name)}: ${url},\n`).join("");
     return {
       code: `import { loadPackage as tsdlcLoad } from "tsdlc-runtime";\n${spelled.imports}const ${functionsName} = await tsdlcLoad({\n${list}});\n${compiled.module}`,
-      map: null,
+      map: noMap,
     };
   } catch (error) {
     const files = isDiagnosticsError(error) ? error.files : [];

@@ -40,7 +40,7 @@ export function remainderOf(project: SourceProject, entry: ts.SourceFile, models
   const exported = new Set(models.map(({ name }) => name));
   const parts = entry.statements.flatMap((statement) => partsOf(project, statement, new Set(own.keys()), exported));
   const kept = keep(parts);
-  return heads.join("") + toJavaScript(parts.filter((part) => kept.has(part)).map(({ text }) => text).join("\n"));
+  return heads.join("") + toJavaScript(parts.filter((part) => kept.has(part)).map(({ text }) => text).join("\n"), entry.fileName);
 }
 
 function partsOf(project: SourceProject, statement: ts.Statement, models: ReadonlySet<ts.Node>, exported: ReadonlySet<string>): readonly Part[] {
@@ -106,10 +106,18 @@ function keep(parts: readonly Part[]): ReadonlySet<Part> {
   return kept;
 }
 
-/** Without types, and without imports and parts of imports that only types used. */
-function toJavaScript(text: string): string {
+/** Without types, and without imports and parts of imports that only types used; JSX stays what it is. */
+function toJavaScript(text: string, fileName: string): string {
   const { outputText } = ts.transpileModule(text, {
-    compilerOptions: { target: ts.ScriptTarget.ESNext, module: ts.ModuleKind.ESNext, moduleDetection: ts.ModuleDetectionKind.Force, isolatedModules: true, verbatimModuleSyntax: false },
+    fileName,
+    compilerOptions: {
+      target: ts.ScriptTarget.ESNext,
+      module: ts.ModuleKind.ESNext,
+      moduleDetection: ts.ModuleDetectionKind.Force,
+      jsx: ts.JsxEmit.Preserve,
+      isolatedModules: true,
+      verbatimModuleSyntax: false,
+    },
   });
   // What TypeScript writes for a module of which nothing is left.
   return outputText.replace(/^export \{\};\n/m, "");

@@ -18,6 +18,8 @@ import webpack from "webpack";
 import { browserForTest, openPage, serveFiles } from "../browser.ts";
 import { answer, type App, createApp, wrongModel } from "./app.ts";
 
+const root = resolve(import.meta.dirname, "../..");
+
 /** How each bundles src/main.js of an app into a folder, as main.js; rejects with what it says. */
 const bundlers: Readonly<Record<string, (app: App, platform: "node" | "page", out: string) => Promise<unknown>>> = {
   esbuild: (app, platform, out) => esbuild.build({
@@ -60,6 +62,18 @@ describe("bundlers other than Vite", function () {
     });
   }
 
+  it("webpack leaves models to run op by op in development, if asked", async () => {
+    // TypeScript is for a loader of the user's; this one is esbuild.
+    app.write("to-javascript.cjs", `module.exports = (text) => require(${JSON.stringify(createRequire(join(root, "package.json")).resolve("esbuild"))}).transformSync(text, { loader: "ts" }).code;`);
+    await new Promise<void>((done, failed) => webpack({
+      mode: "development", devtool: false, target: "node", context: app.folder, entry: "./src/main.js", output: { path: app.path("eager"), filename: "main.cjs" },
+      module: { rules: [{ test: /\.ts$/, loader: app.path("to-javascript.cjs") }] }, plugins: [tsdlcWebpack({ dev: "eager" })],
+    }, (error, stats) => (error !== null || stats?.hasErrors() !== false ? failed(error ?? new Error(stats?.toString({ all: false, errors: true }))) : done())));
+    assert.equal(execFileSync(process.execPath, [app.path("eager/main.cjs")], { cwd: "/", encoding: "utf8" }).trim(), answer("cpu"));
+    const files = readdirSync(app.path("eager"), { recursive: true, encoding: "utf8" });
+    assert.ok(files.every((file) => !file.endsWith(".so")), files.join());
+  });
+
   it("run in a page", async function () {
     const browser = await browserForTest();
     if (browser === undefined) return this.skip();
@@ -98,7 +112,6 @@ describe("bundlers other than Vite", function () {
   it("bundle an unchanged model without TypeScript", async () => {
     const script = app.path("bundle.mjs");
     const out = app.path("again");
-    const root = resolve(import.meta.dirname, "../..");
     // In a process of its own, which has loaded nothing yet.
     app.write("bundle.mjs", `import esbuild from ${JSON.stringify(join(root, "node_modules/esbuild/lib/main.js"))};
       import tsdlc from ${JSON.stringify(join(root, "compiler/bundlers/esbuild.ts"))};

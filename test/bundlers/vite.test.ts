@@ -76,6 +76,15 @@ describe("tsdlc/vite", function () {
     assert.ok(readdirSync(app.path("server/assets")).some((name) => name.endsWith(".so")));
   });
 
+  it("gives the server's own code kernels of the cpu", async () => {
+    const { createServer } = await import("vite");
+    const server = await createServer({ ...config(), appType: "custom", server: { middlewareMode: true, watch: null, hmr: false, ws: false } });
+    const { names, step } = await server.ssrLoadModule("/src/model.ts");
+    const { loss } = step({ w: new Float32Array(2), b: new Float32Array(1) }, new Float32Array([1, 1]), new Float32Array([3]), 0.1);
+    assert.deepEqual([await loss.itemAsync(), loss.device, names], [9, "cpu", ["w of 3", "b of 3"]]);
+    await server.close();
+  });
+
   it("leaves a package as it is when nothing changed", async () => {
     const [name] = readdirSync(app.path("node_modules/.tsdlc"));
     assert.ok(name);

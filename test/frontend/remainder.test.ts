@@ -7,10 +7,10 @@ import { compileSource } from "../../compiler/frontend/compile-source.ts";
 import { withFolder } from "../cli/run-cli.ts";
 
 /** The module that replaces model.ts, which is written after these other files. */
-function replaced(model: string, others: Readonly<Record<string, string>> = {}): string {
+function replaced(model: string, others: Readonly<Record<string, string>> = {}, file = "model.ts"): string {
   return withFolder(undefined, (folder) => {
-    for (const [name, text] of Object.entries({ ...others, "model.ts": model })) writeFileSync(join(folder, name), text);
-    return compileSource(["model.ts"], { workingDirectory: folder }).withoutModels("functions");
+    for (const [name, text] of Object.entries({ ...others, [file]: model })) writeFileSync(join(folder, name), text);
+    return compileSource([file], { workingDirectory: folder }).withoutModels("functions");
   });
 }
 
@@ -27,6 +27,12 @@ describe("a module without its models", () => {
     const rest = `import { readFileSync, type Stats } from "node:fs";\nimport { other, size } from "./size.ts";\nconst unused = other, half = size / 2;\nexport const rows: number = half, stats: Stats | undefined = undefined;\nexport async function run() { return double; }\n`;
     assert.equal(replaced(double + rest, { "size.ts": "export const size = 4, other = 1;\n" }),
       `${head}import { size } from "./size.ts";\nconst half = size / 2;\nexport const rows = half;\nexport const stats = undefined;\nexport async function run() { return double; }\n`);
+  });
+
+  it("leaves JSX to the bundler", () => {
+    const config = { "tsconfig.json": `{ "compilerOptions": { "jsx": "preserve", "strict": false } }` };
+    assert.equal(replaced(`${double}const Label = (props: { text: string }) => null as any;\nexport const view = (n: number) => <Label text={String(n)} />;\ndeclare global { namespace JSX { interface IntrinsicElements { p: {} } } }\n`, config, "view.tsx"),
+      `${head}const Label = (props) => null;\nexport const view = (n) => <Label text={String(n)}/>;\n`);
   });
 
   it("does at its top level what it did", () => {
