@@ -63,7 +63,12 @@ export const bundlerPlugin = createUnplugin<TsdlcOptions | undefined, false>((op
     },
     vite: {
       // Named before its server has seen a module in its new form, so that it need not load the page again.
-      config: () => ({ optimizeDeps: { include: ["tsdlc-runtime"] } }),
+      config({ build }) {
+        const isVite6 = (this as { readonly meta?: { readonly viteVersion?: string } } | undefined)?.meta?.viteVersion === undefined;
+        // Its usual target is older than await at the top of a module, and than any browser with WebGPU.
+        const target = isVite6 && build?.target === undefined ? { build: { target: "es2022" } } : {};
+        return { optimizeDeps: { include: ["tsdlc-runtime"] }, ...target };
+      },
       configEnvironment: (name, { resolve, consumer }) => {
         // The runtime has an addon, which is a file of its machine.
         if ((consumer ?? (name === "client" ? "client" : "server")) === "client" || resolve?.external === true) return undefined;

@@ -128,6 +128,10 @@ describe("tsdlc/vite", function () {
       app.write("src/model.ts", right);
       assert.equal(await titleOf(page, faults), answer("webgpu"));
       assert.equal(await overlay.count(), 0);
+      app.write("src/model.ts", wrongModel);
+      await overlay.waitFor({ timeout: 30_000 });
+      app.write("src/model.ts", right);
+      assert.equal(await titleOf(page, faults), answer("webgpu"));
     });
     await served.close();
   });
