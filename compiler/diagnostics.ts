@@ -56,10 +56,13 @@ export interface Label {
 /** The program cannot be compiled, for all these reasons. */
 export class DiagnosticsError extends Error {
   readonly diagnostics: readonly Diagnostic[];
-  constructor(diagnostics: readonly Diagnostic[]) {
+  /** Absolute paths of the user's files that were read: a change to one of them may be the repair. */
+  readonly files: readonly string[];
+  constructor(diagnostics: readonly Diagnostic[], files: readonly string[] = []) {
     super(diagnostics.map((diagnostic) => renderDiagnostic(diagnostic)).join("\n"));
     this.name = "DiagnosticsError";
     this.diagnostics = diagnostics;
+    this.files = files;
   }
 }
 
