@@ -36,6 +36,8 @@ export interface OpRecord<Call = unknown> {
   readonly compute?: Compute;
   /** Absent for kernel-level ops. */
   readonly derivative?: Derivative;
+  /** How the op is done for many examples at once. Absent for control flow, which passes/batch.ts knows, and for kernel-level ops. */
+  readonly batch?: Batch;
   /** What ops.test.ts tries; every tensor-level op with `evaluate` has some. */
   readonly samples?: readonly Sample[];
   /** Phantom: the builder method's signature. */
@@ -168,6 +170,30 @@ export interface TransposeRule {
   ): readonly (Value | undefined)[];
 }
 
+/* ---------------------------------------------------------------- batch */
+
+/** "unmapped" said out loud for an op without operands: it is the same for every example. */
+export type Batch = BatchRule | "unmapped";
+
+/**
+ * The op for many examples at once: operands that differ from example to example have them along a new axis 0, the
+ * others are as they are for one example. At least one has them, and every value that is returned must have them too.
+ */
+export type BatchRule = (b: Builder, operands: readonly Value[], context: BatchContext) => readonly Value[];
+
+/** The op as it is for one example, and how many there are. */
+export interface BatchContext {
+  /** The op's text name. */
+  readonly name: string;
+  /** Types of the operands of one example. */
+  readonly operands: readonly TensorType[];
+  readonly attrs: Attrs;
+  /** For each operand, whether it has the examples along axis 0. */
+  readonly isMapped: readonly boolean[];
+  /** The number of examples. */
+  readonly size: Dim;
+}
+
 /* ---------------------------------------------------------------- samples */
 
 export interface Sample {
@@ -192,6 +218,7 @@ export type Cast = OpRecord<(x: Value, attrs: { readonly dtype: ScalarDType }) =
 export interface ElementwiseRecord<Call> extends OpRecord<Call> {
   /** Before rounding to the result's dtype; `dtype` is the first operand's. */
   readonly scalar: (dtype: ScalarDType, ...operands: readonly number[]) => number;
+  readonly batch: BatchRule;
   /** Of cast and bitcast, in place of `scalar`: their meaning depends on both dtypes. */
   readonly convert?: (from: ScalarDType, to: ScalarDType, value: number) => number;
 }

@@ -11,6 +11,7 @@ import { type OpRecord, TypeFault } from "../op.ts";
 import { type DType, isFloat, type TensorType, tensorType } from "../type.ts";
 import { axisAttr, fact, tensorAt } from "./check.ts";
 import { accumulatorOf, highestOf, lowestOf } from "./dtype-ranges.ts";
+import { sameOp, shiftedAxis } from "./make-batch.ts";
 import { floatSamples } from "./make-rules.ts";
 import { elementAt, operandAt, tabulate } from "./tabulate.ts";
 
@@ -73,6 +74,7 @@ function argReduction(
       finish: (_b, _context, total) => [at(total, 1)],
     },
     derivative: "none",
+    batch: sameOp(shiftedAxis),
     samples: [
       ...floatSamples([namedDim("N"), 3], { axis: 1 }),
       ...floatSamples([3, namedDim("N")], { axis: 0 }),

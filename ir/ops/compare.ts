@@ -9,6 +9,7 @@ import { namedDim } from "../dim.ts";
 import { type DType, sameType, tensorType } from "../type.ts";
 import { fact } from "./check.ts";
 import { type Accepts, binary, oneType, tabulateFlat, withDType } from "./make-elementwise.ts";
+import { sameOp } from "./make-batch.ts";
 import { operandAt } from "./tabulate.ts";
 
 export const eq: Binary = comparison("eq", "left = right", "any", (x, y) => x === y);
@@ -60,6 +61,7 @@ const selectRecord: ElementwiseRecord<SelectCall> = {
       ];
     },
   },
+  batch: sameOp(),
   samples: (["f32", "f64", "i32", "u32", "bool"] as const).map(selectSample),
 };
 

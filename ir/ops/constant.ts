@@ -68,6 +68,7 @@ export const constant: OpRecord<(attrs: TensorConstantAttrs | ScalarConstantAttr
     },
   },
   derivative: "none",
+  batch: "unmapped",
   samples: [
     { operands: [], attrs: { value: 1.5, dtype: "f32", shape: [namedDim("N"), 3] } },
     { operands: [], attrs: { value: -Infinity, dtype: "f32", shape: [2] } },
@@ -106,6 +107,7 @@ export const size: OpRecord<(attrs: { readonly size: Dim; readonly dtype: DType 
     at: (b, { attrs }) => b.cast(b.index(attrs["size"] as Dim), { dtype: dtypeAttr(attrs) }),
   },
   derivative: "none",
+  batch: "unmapped",
   samples: [
     { operands: [], attrs: { size: 7, dtype: "f32" } },
     { operands: [], attrs: { size: 7, dtype: "i32" } },
@@ -134,6 +136,7 @@ export const iota: OpRecord<(attrs: { readonly dtype: DType; readonly shape: rea
     },
   },
   derivative: "none",
+  batch: "unmapped",
   samples: [
     { operands: [], attrs: { dtype: "i32", shape: [namedDim("N"), 3], axis: 0 } },
     { operands: [], attrs: { dtype: "f32", shape: [2, namedDim("N")], axis: 1 } },

@@ -12,6 +12,7 @@ import { type ComputeContext, type Derivative, type OpRecord, type Sample, TypeF
 import { type DType, isFloat, type TensorType, tensorType } from "../type.ts";
 import { axesAttr, fact, integersAttr, tensorAt } from "./check.ts";
 import { accumulatorOf, highestOf, lowestOf } from "./dtype-ranges.ts";
+import { sameOp, shiftedAxes } from "./make-batch.ts";
 import { floatSamples, linearRule, splat } from "./make-rules.ts";
 import { elementAt, operandAt, tabulate } from "./tabulate.ts";
 
@@ -87,6 +88,7 @@ function reduction(rule: ReductionRule): Reduction {
       combine: (b, left, right) => [rule.combine(b, at(left, 0), at(right, 0))],
     },
     derivative: rule.derivative,
+    batch: sameOp((attrs) => ({ axes: shiftedAxes(attrs, "axes") })),
     samples: [
       ...floatSamples([namedDim("N"), 3], { axes: [0] }, rule.sample),
       ...floatSamples([2, namedDim("N"), 3], { axes: [0, 2] }, rule.sample),

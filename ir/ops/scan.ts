@@ -7,6 +7,7 @@ import type { Attrs, Value } from "../module.ts";
 import { type OpRecord, TypeFault } from "../op.ts";
 import { tensorType } from "../type.ts";
 import { axisAttr, fact, tensorAt } from "./check.ts";
+import { sameOp, shiftedAxis } from "./make-batch.ts";
 import { floatSamples, linearRule } from "./make-rules.ts";
 import { elementAt, operandAt, tabulate } from "./tabulate.ts";
 
@@ -52,6 +53,7 @@ export const cumsum: OpRecord<(x: Value, attrs: CumsumAttrs) => Value> = {
     const { axis, reverse } = attrs as CumsumAttrs;
     return b.cumsum(cotangent, { axis, reverse: !reverse });
   }),
+  batch: sameOp(shiftedAxis),
   samples: [
     ...floatSamples([namedDim("N"), 3], { axis: 0, reverse: false }, { range: [0.5, 2], ulp: 16 }),
     ...floatSamples([2, namedDim("N")], { axis: 1, reverse: true }, { range: [0.5, 2], ulp: 16 }),

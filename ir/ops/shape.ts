@@ -11,6 +11,7 @@ import { type OpRecord, TypeFault } from "../op.ts";
 import { printShape, tensorType } from "../type.ts";
 import { axesAttr, dimsAttr, expectLength, fact, integersAttr, tensorAt } from "./check.ts";
 import { reshapeIndex } from "./indexing.ts";
+import { longerShape, sameOp, shiftedAxes } from "./make-batch.ts";
 import { floatSamples as floats, linearRule } from "./make-rules.ts";
 import { elementAt, operandAt, tabulate } from "./tabulate.ts";
 
@@ -46,6 +47,7 @@ export const broadcast: OpRecord<(x: Value, attrs: { readonly shape: readonly Di
     const repeated = (attrs["shape"] as readonly Dim[]).map((_, axis) => axis).filter((axis) => !kept.includes(axis));
     return repeated.length === 0 ? cotangent : b.reduceSum(cotangent, { axes: repeated });
   }),
+  batch: sameOp((attrs, context) => ({ ...longerShape(attrs, context), axes: [0, ...shiftedAxes(attrs, "axes")] })),
   samples: [
     ...floats([3], { shape: [namedDim("N"), 3], axes: [1] }),
     ...floats([namedDim("N")], { shape: [namedDim("N"), 4], axes: [0] }),
@@ -84,6 +86,7 @@ export const reshape: OpRecord<(x: Value, attrs: { readonly shape: readonly Dim[
     },
   },
   derivative: linearRule((b, cotangent, x) => b.reshape(cotangent, { shape: x.shape })),
+  batch: sameOp(longerShape),
   samples: [
     ...floats([namedDim("N"), 6], { shape: [namedDim("N"), 2, 3] }),
     ...floats([namedDim("N"), 2, 3], { shape: [namedDim("N"), 6] }),
@@ -123,6 +126,7 @@ export const transpose: OpRecord<(x: Value, attrs: { readonly permutation: reado
     at: (_b, context, index) => context.load(0, inverse(integersAttr(context.attrs, "permutation")).map((axis) => at(index, axis))),
   },
   derivative: linearRule((b, cotangent, _x, attrs) => b.transpose(cotangent, { permutation: inverse(integersAttr(attrs, "permutation")) })),
+  batch: sameOp((attrs) => ({ permutation: [0, ...shiftedAxes(attrs, "permutation")] })),
   samples: [
     ...floats([namedDim("N"), 3], { permutation: [1, 0] }),
     ...floats([2, 3, namedDim("N")], { permutation: [2, 0, 1] }),
@@ -155,6 +159,7 @@ export const reverse: OpRecord<(x: Value, attrs: { readonly axes: readonly numbe
     },
   },
   derivative: linearRule((b, cotangent, _x, attrs) => b.reverse(cotangent, { axes: axesOf(attrs) })),
+  batch: sameOp((attrs) => ({ axes: shiftedAxes(attrs, "axes") })),
   samples: [...floats([namedDim("N"), 3], { axes: [0] }), ...floats([2, namedDim("N"), 3], { axes: [1, 2] })],
 };
 

@@ -11,6 +11,7 @@ import { type ComputeContext, type OpRecord, TypeFault } from "../op.ts";
 import { scalarType, type TensorType, tensorType } from "../type.ts";
 import { axisAttr, dimsAttr, expectLength, fact, integersAttr, tensorAt } from "./check.ts";
 import { addOffset, loadClamped, multiply, subtractOffset } from "./indexing.ts";
+import { sameOp, shiftedAxis } from "./make-batch.ts";
 import { floatSamples, linearRule } from "./make-rules.ts";
 import { elementAt, operandAt, tabulate } from "./tabulate.ts";
 
@@ -60,6 +61,7 @@ export const slice: OpRecord<(x: Value, attrs: SliceAttrs) => Value> = {
     const high = x.shape.map((dim, axis) => subDims(dim, addDims(starts[axis] ?? 0, dilated(sizes[axis] ?? 0, interior[axis] ?? 0))));
     return b.pad(cotangent, { low: starts, high, interior, value: 0 });
   }),
+  batch: sameOp((attrs, { size }) => ({ starts: [0, ...dimsAttr(attrs, "starts")], sizes: [size, ...dimsAttr(attrs, "sizes")], strides: [1, ...integersAttr(attrs, "strides")] })),
   samples: [
     ...floatSamples([namedDim("N"), 5], { starts: [0, 1], sizes: [namedDim("N"), 3], strides: [1, 1] }),
     ...floatSamples([8, namedDim("N")], { starts: [1, 0], sizes: [3, namedDim("N")], strides: [3, 1] }),
@@ -107,6 +109,9 @@ export const pad: OpRecord<(x: Value, attrs: PadAttrs) => Value> = {
       return [b.slice(at(cotangents, 0), { starts: low, sizes: x?.shape ?? [], strides: interior.map((count) => count + 1) })];
     },
   },
+  batch: sameOp((attrs) => ({
+    ...attrs, low: [0, ...dimsAttr(attrs, "low")], high: [0, ...dimsAttr(attrs, "high")], interior: [0, ...integersAttr(attrs, "interior")],
+  })),
   samples: [
     ...floatSamples([namedDim("N"), 3], { low: [0, 1], high: [0, 2], interior: [0, 0], value: 0 }),
     ...floatSamples([namedDim("N")], { low: [2], high: [1], interior: [0], value: 0 }),
@@ -162,6 +167,7 @@ export const concat: OpRecord<(parts: readonly Value[], attrs: { readonly axis: 
       });
     },
   },
+  batch: sameOp(shiftedAxis),
   samples: (["f32", "f64", "i32"] as const).flatMap((dtype) => [
     { operands: [tensorType(dtype, [namedDim("N"), 2]), tensorType(dtype, [namedDim("N"), 3])], attrs: { axis: 1 } },
     { operands: [tensorType(dtype, [namedDim("N"), 2]), tensorType(dtype, [3, 2]), tensorType(dtype, [1, 2])], attrs: { axis: 0 } },

@@ -24,6 +24,7 @@ import * as scans from "./scan.ts";
 import * as shape from "./shape.ts";
 import * as slices from "./slice.ts";
 import { shuffleXor } from "./subgroup.ts";
+import { vmap } from "./vmap.ts";
 
 const { ifElse, forLoop, whileLoop, ...controlRest } = control;
 
@@ -43,6 +44,7 @@ export const opTable = {
   ...gather,
   ...random,
   ...controlRest,
+  vmap,
   ...kernel,
   mma,
   pack,
