@@ -79,8 +79,10 @@ export class Trace {
   #valueOf(tensor: AnyTensor): Value {
     const known = this.#values.get(tensor) ?? this.#captured.get(tensor);
     if (known !== undefined) return known;
-    // Throws for what is gone, and for what belongs to a trace that is over.
-    if (tensor[tensorBrand].kind !== "host") present(tensor);
+    const state = tensor[tensorBrand];
+    // Throws for what is gone, and for what belongs to a trace that is over; one that is not over is around this one.
+    const isOfOuter = state.kind === "traced" && !state.by.isOver;
+    if (state.kind !== "host" && !isOfOuter) present(tensor);
     const parameter = new Value(tensorType(tensor.dtype, tensor.shape));
     this.#captured.set(tensor, parameter);
     return parameter;
