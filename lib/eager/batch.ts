@@ -44,7 +44,7 @@ export function mapExamples(fn: AnyFunction, axes: unknown, outAxes: unknown): (
 
 function readArgumentAxes(name: string, args: readonly unknown[], axes: unknown): readonly MappedLeaf[] {
   if (Array.isArray(axes)) {
-    if (axes.length !== args.length) throw new ArgumentError(`${name}: axes has ${axes.length} entries, and the function is called with ${args.length} argument${args.length === 1 ? "" : "s"}: it needs one for each, null where an argument is the same for all examples`);
+    if (axes.length !== args.length) throw new ArgumentError(`${name}: axes has ${axes.length} ${axes.length === 1 ? "entry" : "entries"}, and the function is called with ${args.length} argument${args.length === 1 ? "" : "s"}: it needs one for each, null where an argument is the same for all examples`);
     args.forEach((argument, i) => {
       if (typeof argument !== "number" || axes[i] === null) return;
       throw new ArgumentError(`${name}: argument ${i} is the number ${argument}, which has no axes: its entry in axes must be null`);
@@ -61,7 +61,7 @@ function examplesOf(name: string, inputs: readonly MappedLeaf[]): number {
   const other = others.find((input) => sizeOf(input) !== sizeOf(first));
   if (other === undefined) return sizeOf(first);
   const describe = (input: MappedLeaf): string => `${placeName(input)}, ${describeValue(input.leaf)}, has ${sizeOf(input)} along axis ${input.axis}`;
-  throw new ArgumentError(`${name}: all mapped axes must have one size: ${describe(first)}, and ${describe(other)}`);
+  throw new ArgumentError(`${name}: all mapped axes must have one size: ${describe(first)}, and ${describe(other)}: an argument that is the same for all examples has null in axes`);
 }
 
 function placeName({ root, path }: Place): string {

@@ -120,8 +120,12 @@ function keepCall({ recent }: Primitive, args: readonly unknown[], kind: DeviceK
 /** In a trace: with numbers and sizes as they are, which the compiler folds and fuses. */
 function writeDown(name: string, args: readonly unknown[]): AnyTensor | readonly AnyTensor[] {
   const tensors: AnyTensor[] = [];
-  describe(name, args, tensors);
-  const known = specialize(name, args.map(toArgument));
+  const what = describe(name, args, tensors);
+  let known = written.get(what);
+  if (known === undefined) {
+    known = specialize(name, args.map(toArgument));
+    keep(written, what, known, applicationsKept);
+  }
   return resultOf(known, tensors, name);
 }
 
@@ -189,6 +193,8 @@ interface Known extends Application {
 }
 
 const applications = new Map<string, Known>();
+/** Those of traces: a function that is traced again, as one under vmap is, finds its derivatives made. */
+const written = new Map<string, Known>();
 const applicationsKept = 4096;
 
 function remember(key: string, name: string, args: readonly unknown[], kind: DeviceKind): Known {
