@@ -5,7 +5,7 @@
 
 import type { DTypeName, Tensor as Handle } from "tsdlc-runtime";
 import { mapExamples } from "./eager/batch.ts";
-import type { Insert, Shape } from "./shape.ts";
+import type { Dim, Insert, Shape } from "./shape.ts";
 import type { Tensor } from "./tensor.ts";
 
 /** Along which axis the examples are: one axis for all tensors of a tree, null where there are none, or a tree of those. */
@@ -14,13 +14,15 @@ export type MappedAxes<T> = number | null | (T extends Handle<Shape, DTypeName> 
 /** An entry for each argument. */
 type AxesOf<P extends readonly unknown[]> = { readonly [K in keyof P]: MappedAxes<P[K]> };
 
-/** What `fn` takes or gives, for all examples at once: each tensor has one more axis where the axes say. */
-export type Mapped<T, A> = [A] extends [null] ? T
-  : T extends Handle<infer S extends Shape, infer D extends DTypeName> ? (A extends number ? Tensor<Insert<S, A, number>, D> : T)
-  : T extends object ? { [K in keyof T]: Mapped<T[K], A extends number ? A : K extends keyof A ? A[K] : never> }
+/** What `fn` takes or gives, for N examples at once: each tensor has one more axis where the axes say. */
+export type Mapped<T, A, N extends Dim = number> = [A] extends [null] ? T
+  : T extends Handle<infer S extends Shape, infer D extends DTypeName> ? (A extends number ? Tensor<Insert<S, A, N>, D> : T)
+  : T extends object ? { [K in keyof T]: Mapped<T[K], A extends number ? A : K extends keyof A ? A[K] : never, N> }
   : T;
 
-type MappedArguments<P extends readonly unknown[], A> = A extends number ? { [K in keyof P]: Mapped<P[K], A> } : { [K in keyof P]: Mapped<P[K], K extends keyof A ? A[K] : never> };
+/** The arguments of `fn`, for N examples at once. */
+type MappedArguments<P extends readonly unknown[], A, N extends Dim> =
+  A extends number ? { [K in keyof P]: Mapped<P[K], A, N> } : { [K in keyof P]: Mapped<P[K], K extends keyof A ? A[K] : never, N> };
 
 /**
  * The function that does what `fn` does for each of many examples, at once. `fn` is written for one example; `axes` says
@@ -43,7 +45,7 @@ export function vmap<
   F extends (...args: never[]) => unknown,
   const A extends number | AxesOf<Parameters<F>> = 0,
   const O extends MappedAxes<ReturnType<F>> = 0,
->(fn: F, axes?: A, outAxes?: O): (...args: MappedArguments<Parameters<F>, A>) => Mapped<ReturnType<F>, O>;
+>(fn: F, axes?: A, outAxes?: O): <N extends Dim = number>(...args: MappedArguments<Parameters<F>, A, N>) => Mapped<ReturnType<F>, O, N>;
 export function vmap(fn: (...args: never[]) => unknown, axes: unknown = 0, outAxes: unknown = 0): (...args: unknown[]) => unknown {
   return mapExamples(fn, axes, outAxes);
 }
