@@ -33,12 +33,13 @@ function names(module: Module): readonly string[] {
 }
 
 describe("vmap of the programs of test/programs", () => {
-  for (const file of ["while-if.ir", "loops.ir", "edges.ir"]) {
-    for (const callee of parse(readFileSync(new URL(`../programs/${file}`, import.meta.url), "utf8")).functions) {
+  for (const file of ["while-if.ir", "loops.ir", "edges.ir", "many-examples.ir"]) {
+    const { functions } = parse(readFileSync(new URL(`../programs/${file}`, import.meta.url), "utf8"));
+    for (const callee of functions) {
       const types = callee.body.parameters.map(({ type }) => type as TensorType);
       for (const axes of waysToMap(types.map(({ shape }) => shape.length))) {
         it(`@${callee.name}, mapped along [${axes.join(",")}]`, () => {
-          const module = mappedModule(callee, axes, callee.body.yields.map(() => 0), examples);
+          const module = mappedModule(callee, axes, callee.body.yields.map(() => 0), examples, functions.filter((other) => other !== callee));
           const operands = present(module.functions.at(-1)).body.parameters.map(({ type }) => type as TensorType);
           for (const count of [3, 1, 0]) {
             const sizes = { N: 4, M: 3, K: 2, Examples: count };
