@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import {
-  arange, concat, customGrad, einsum, embedding, grad, jit, jvp, layerNorm, random, rmsNorm, stack, stopGradient, type Tensor, tensor, valueAndGrad, vmap, where, zeros,
+  arange, concat, customGrad, einsum, embedding, grad, jit, jvp, layerNorm, model, random, rmsNorm, scope, stack, stopGradient, type Tensor, tensor, valueAndGrad, vmap, where, zeros,
 } from "tsdlc";
 import { ArgumentError, device, HandleError } from "tsdlc-runtime";
 
@@ -150,6 +150,11 @@ describe("vmap op by op", function () {
     assert.deepEqual(any(vmap(shared, [0, null] as Any, 1 as Any))(wave([3, 2]), wave([4])).shape, [4, 3]);
     assert.deepEqual(numbers(vmap(shared, [0, null] as Any, null as Any)(wave([3, 2]), tensor([4, 5]))), [8, 10]);
     assert.deepEqual(any(vmap(((p: Any) => p.softmax()) as Any))(zeros([0, 3]) as Any).shape, [0, 3], "no examples");
+  });
+
+  it("takes models, and scopes are as they are", () => {
+    const scaled = model((p: Tensor<[3]>, k: number) => scope(() => p.mul(k).sum()));
+    assert.deepEqual(numbers(vmap(scaled as Any, [0, null] as Any)(wave([4, 3]), 2 as Any)), numbers(loop((p) => p.mul(2).sum(), [0], [wave([4, 3])])));
   });
 
   it("follows the function anew in each call, and has as many calls as there are examples in no loop", () => {
