@@ -34,8 +34,9 @@ type MappedArguments<P extends readonly unknown[], A, N extends Dim> =
  *     const perExample = vmap(grad(loss), [null, 0, 0])(params, inputs, labels);
  *
  * It composes with grad, jit and itself, inside and outside. A random key that is mapped draws for each example what it
- * would draw alone. Numbers and strings in arguments are the same for all examples. Throws an ArgumentError where no
- * argument is mapped, where mapped axes have different sizes, and for an axis that is not there.
+ * would draw alone. Numbers and strings in arguments are the same for all examples, and part of what is compiled: pass
+ * tensor(rate) for a number that changes from call to call. Throws an ArgumentError where no argument is mapped, where
+ * mapped axes have different sizes, and for an axis that is not there.
  *
  * Branches that examples take differently are both computed, and each example selects. What the other branch computed,
  * NaN or not, leaves no trace in values; but a gradient through it is 0 times what it computed, which is NaN where that

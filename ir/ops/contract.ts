@@ -128,10 +128,18 @@ function pairedAxes(axes: readonly number[], partners: readonly number[]): reado
   return pairs.sort((x, y) => x.axis - y.axis).map(({ partner }) => partner);
 }
 
-/** Examples of both operands are a batch axis, the first; of one operand a free axis of it, which needs no copies of the other. */
-function batchContraction(b: Builder, [left, right]: readonly Value[], { attrs, isMapped: [isLeft, isRight], operands: [leftType] }: BatchContext): readonly Value[] {
-  if (left === undefined || right === undefined || leftType === undefined) throw new RangeError("dot_general has two operands");
+/**
+ * Examples of both operands are a batch axis, the first; of one operand a free axis of it, which needs no copies of the
+ * other. A right operand whose examples are all that is free goes to the left, where its result has them in front.
+ */
+function batchContraction(b: Builder, [left, right]: readonly Value[], context: BatchContext): readonly Value[] {
+  const { attrs, isMapped: [isLeft, isRight], operands: [leftType, rightType] } = context;
+  if (left === undefined || right === undefined || leftType === undefined || rightType === undefined) throw new RangeError("dot_general has two operands");
   const axes = contractionOf(attrs);
+  if (isLeft !== true && rightType.shape.length === axes.rightBatch.length + axes.rightReduced.length) {
+    const turned = { ...attrs, leftBatch: axes.rightBatch, rightBatch: axes.leftBatch, leftReduced: axes.rightReduced, rightReduced: axes.leftReduced };
+    return batchContraction(b, [right, left], { ...context, attrs: turned, isMapped: [true, false], operands: [rightType, leftType] });
+  }
   const shift = (list: readonly number[], isMapped: boolean | undefined): readonly number[] => (isMapped === true ? list.map((axis) => axis + 1) : list);
   const isBoth = isLeft === true && isRight === true;
   const product = b.dotGeneral(left, right, {
