@@ -44,6 +44,15 @@ export interface OpRecord<Call = unknown> {
   readonly call?: Call;
 }
 
+/** The record of an op that has a meaning on tensors by itself: no part of it may be missing. */
+export interface TensorOpRecord<Call = unknown> extends OpRecord<Call> {
+  readonly evaluate: NonNullable<OpRecord["evaluate"]>;
+  readonly compute: Compute;
+  readonly derivative: Derivative;
+  readonly batch: Batch;
+  readonly samples: readonly Sample[];
+}
+
 /** A rule that operand types or attrs do not keep. The builder adds the op and its spans. */
 export class TypeFault extends Error {
   /** What each operand is, when that helps: `left is f32[N,784]`. */
@@ -210,15 +219,14 @@ export interface Sample {
 
 /** The builder methods' signatures by family; a number stands for a constant of the other operand's type. */
 export type Operand = Value | number;
-export type Unary = OpRecord<(x: Value) => Value>;
-export type Binary = OpRecord<(left: Operand, right: Operand) => Value>;
-export type Cast = OpRecord<(x: Value, attrs: { readonly dtype: ScalarDType }) => Value>;
+export type Unary = TensorOpRecord<(x: Value) => Value>;
+export type Binary = TensorOpRecord<(left: Operand, right: Operand) => Value>;
+export type Cast = TensorOpRecord<(x: Value, attrs: { readonly dtype: ScalarDType }) => Value>;
 
 /** An elementwise op also says what it does to numbers; arrays, scalars and vectors follow from it. */
-export interface ElementwiseRecord<Call> extends OpRecord<Call> {
+export interface ElementwiseRecord<Call> extends TensorOpRecord<Call> {
   /** Before rounding to the result's dtype; `dtype` is the first operand's. */
   readonly scalar: (dtype: ScalarDType, ...operands: readonly number[]) => number;
-  readonly batch: BatchRule;
   /** Of cast and bitcast, in place of `scalar`: their meaning depends on both dtypes. */
   readonly convert?: (from: ScalarDType, to: ScalarDType, value: number) => number;
 }

@@ -7,7 +7,7 @@ import type { Builder } from "../builder.ts";
 import { namedDim } from "../dim.ts";
 import { at } from "../expect.ts";
 import type { Value } from "../module.ts";
-import { type OpRecord, TypeFault } from "../op.ts";
+import { type TensorOpRecord, TypeFault } from "../op.ts";
 import { type DType, isFloat, type TensorType, tensorType } from "../type.ts";
 import { axisAttr, fact, tensorAt } from "./check.ts";
 import { accumulatorOf, highestOf, lowestOf } from "./dtype-ranges.ts";
@@ -15,7 +15,7 @@ import { sameOp, shiftedAxis } from "./make-batch.ts";
 import { floatSamples } from "./make-rules.ts";
 import { elementAt, operandAt, tabulate } from "./tabulate.ts";
 
-type ArgReduction = OpRecord<(x: Value, attrs: { readonly axis: number }) => Value>;
+type ArgReduction = TensorOpRecord<(x: Value, attrs: { readonly axis: number }) => Value>;
 
 /** The position of the identity: it loses every tie, and is the answer for an axis that is empty. */
 const nowhere = highestOf("i32");

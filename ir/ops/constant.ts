@@ -5,7 +5,7 @@
 import { type Dim, isDim, namedDim } from "../dim.ts";
 import { hostArray } from "../host.ts";
 import type { Attrs, Value } from "../module.ts";
-import { type OpRecord, TypeFault } from "../op.ts";
+import { type OpRecord, type TensorOpRecord, TypeFault } from "../op.ts";
 import { type DType, indexType, isFloat, printShape, type ScalarDType, scalarType, tensorType } from "../type.ts";
 import { axisAttr, dimsAttr, dtypeAttr, expectOperandCount, scalarDTypeAttr } from "./check.ts";
 import { linearize } from "./indexing.ts";
@@ -24,7 +24,7 @@ export interface ScalarConstantAttrs extends Attrs {
   readonly lanes?: number;
 }
 
-export const constant: OpRecord<(attrs: TensorConstantAttrs | ScalarConstantAttrs) => Value> = {
+export const constant: TensorOpRecord<(attrs: TensorConstantAttrs | ScalarConstantAttrs) => Value> = {
   doc: "a number in every element, or the listed numbers; without a shape a scalar or vector of the kernel level",
   operands: [],
   results: ["result"],
@@ -91,7 +91,7 @@ export const dim: OpRecord<(attrs: { readonly size: Dim }) => Value> = {
 };
 
 /** The size of a dim among tensors: what a mean over a named axis divides by. */
-export const size: OpRecord<(attrs: { readonly size: Dim; readonly dtype: DType }) => Value> = {
+export const size: TensorOpRecord<(attrs: { readonly size: Dim; readonly dtype: DType }) => Value> = {
   doc: "the size of a dim, a tensor of rank 0",
   operands: [],
   results: ["result"],
@@ -114,7 +114,7 @@ export const size: OpRecord<(attrs: { readonly size: Dim; readonly dtype: DType 
   ],
 };
 
-export const iota: OpRecord<(attrs: { readonly dtype: DType; readonly shape: readonly Dim[]; readonly axis: number }) => Value> = {
+export const iota: TensorOpRecord<(attrs: { readonly dtype: DType; readonly shape: readonly Dim[]; readonly axis: number }) => Value> = {
   doc: "the position along an axis: result[i0, i1, ...] = i_axis",
   operands: [],
   results: ["result"],

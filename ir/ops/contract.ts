@@ -8,7 +8,7 @@ import { type Dim, namedDim, printDim, sameDim } from "../dim.ts";
 import { at, present } from "../expect.ts";
 import { forEachIndex } from "../host.ts";
 import type { Attrs, Value } from "../module.ts";
-import { type BatchContext, type Contraction, type OpRecord, type Sample, TypeFault } from "../op.ts";
+import { type BatchContext, type Contraction, type Sample, type TensorOpRecord, TypeFault } from "../op.ts";
 import type { Precision } from "../signature.ts";
 import { type DType, type TensorType, tensorType } from "../type.ts";
 import { expectAxis, expectOperandCount, fact, integersAttr, tensorAt } from "./check.ts";
@@ -25,7 +25,7 @@ export interface DotGeneralAttrs extends Attrs, Contraction {
   readonly precision?: Precision;
 }
 
-export const dotGeneral: OpRecord<(left: Value, right: Value, attrs: DotGeneralAttrs) => Value> = {
+export const dotGeneral: TensorOpRecord<(left: Value, right: Value, attrs: DotGeneralAttrs) => Value> = {
   doc: "the sum over pairs of reduced axes of left times right; axes of the result: batch, then free ones of left, then of right",
   operands: ["left", "right"],
   results: ["result"],

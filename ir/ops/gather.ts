@@ -9,7 +9,7 @@ import { type Dim, namedDim, sameShape } from "../dim.ts";
 import { at, present } from "../expect.ts";
 import { forEachIndex, hostArray, offsetOf, roundTo } from "../host.ts";
 import type { Attrs, Value } from "../module.ts";
-import { type BatchContext, type KernelContext, type OpRecord, type Sample, TypeFault } from "../op.ts";
+import { type BatchContext, type KernelContext, type Sample, type TensorOpRecord, TypeFault } from "../op.ts";
 import { indexType, printShape, scalarType, type TensorType, tensorType, type Type } from "../type.ts";
 import { axisAttr, expectOperandCount, fact, tensorAt } from "./check.ts";
 import { loadClamped } from "./indexing.ts";
@@ -23,7 +23,7 @@ export interface GatherAttrs extends Attrs {
   readonly batch?: number;
 }
 
-export const gather: OpRecord<(x: Value, indices: Value, attrs: GatherAttrs) => Value> = {
+export const gather: TensorOpRecord<(x: Value, indices: Value, attrs: GatherAttrs) => Value> = {
   doc: "x at the indices along an axis, clamped into range (0 if the axis is empty): result[b, a, i, c] = x[b, a, indices[b, i], c]",
   operands: ["x", "indices"],
   results: ["result"],
@@ -73,7 +73,7 @@ export const gather: OpRecord<(x: Value, indices: Value, attrs: GatherAttrs) => 
   ],
 };
 
-export const scatterAdd: OpRecord<(base: Value, indices: Value, updates: Value, attrs: GatherAttrs) => Value> = {
+export const scatterAdd: TensorOpRecord<(base: Value, indices: Value, updates: Value, attrs: GatherAttrs) => Value> = {
   doc: "base with result[b, a, indices[b, i], c] += updates[b, a, i, c] for every i, in order; indices out of range are dropped",
   operands: ["base", "indices", "updates"],
   results: ["result"],

@@ -9,7 +9,7 @@ import type { Builder } from "../builder.ts";
 import { type Dim, elementCount, namedDim, sameDim } from "../dim.ts";
 import { offsetOf } from "../host.ts";
 import type { Value } from "../module.ts";
-import { type ComputeContext, type OpRecord, TypeFault } from "../op.ts";
+import { type ComputeContext, type TensorOpRecord, TypeFault } from "../op.ts";
 import { philox, philoxKeySteps, philoxMultipliers, philoxRounds } from "../philox.ts";
 import { scalarType, tensorType } from "../type.ts";
 import { dimsAttr, expectOperandCount, fact, tensorAt } from "./check.ts";
@@ -17,7 +17,7 @@ import { linearize } from "./indexing.ts";
 import { sameOp } from "./make-batch.ts";
 import { elementAt, operandAt, tabulate } from "./tabulate.ts";
 
-export const randomBits: OpRecord<(key: Value, attrs: { readonly shape: readonly Dim[] }) => Value> = {
+export const randomBits: TensorOpRecord<(key: Value, attrs: { readonly shape: readonly Dim[] }) => Value> = {
   doc: "u32 bits for each key: word i mod 4 of philox4x32-10(counter i div 4, key) for the i-th element of its shape in row-major order",
   operands: ["key"],
   results: ["bits"],

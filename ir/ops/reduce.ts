@@ -8,7 +8,7 @@ import { type Dim, namedDim } from "../dim.ts";
 import { at } from "../expect.ts";
 import { forEachIndex, type HostArray } from "../host.ts";
 import type { Attrs, Value } from "../module.ts";
-import { type ComputeContext, type Derivative, type OpRecord, type Sample, TypeFault } from "../op.ts";
+import { type ComputeContext, type Derivative, type Sample, type TensorOpRecord, TypeFault } from "../op.ts";
 import { type DType, isFloat, type TensorType, tensorType } from "../type.ts";
 import { axesAttr, fact, integersAttr, tensorAt } from "./check.ts";
 import { accumulatorOf, highestOf, lowestOf } from "./dtype-ranges.ts";
@@ -16,7 +16,7 @@ import { sameOp, shiftedAxes } from "./make-batch.ts";
 import { floatSamples, linearRule, splat } from "./make-rules.ts";
 import { elementAt, operandAt, tabulate } from "./tabulate.ts";
 
-type Reduction = OpRecord<(x: Value, attrs: { readonly axes: readonly number[] }) => Value>;
+type Reduction = TensorOpRecord<(x: Value, attrs: { readonly axes: readonly number[] }) => Value>;
 
 export const reduceSum: Reduction = reduction({
   doc: "the sum over the axes; 0 of nothing",

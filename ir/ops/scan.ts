@@ -4,7 +4,7 @@
 
 import { namedDim } from "../dim.ts";
 import type { Attrs, Value } from "../module.ts";
-import { type OpRecord, TypeFault } from "../op.ts";
+import { type TensorOpRecord, TypeFault } from "../op.ts";
 import { tensorType } from "../type.ts";
 import { axisAttr, fact, tensorAt } from "./check.ts";
 import { sameOp, shiftedAxis } from "./make-batch.ts";
@@ -17,7 +17,7 @@ export interface CumsumAttrs extends Attrs {
   readonly reverse: boolean;
 }
 
-export const cumsum: OpRecord<(x: Value, attrs: CumsumAttrs) => Value> = {
+export const cumsum: TensorOpRecord<(x: Value, attrs: CumsumAttrs) => Value> = {
   doc: "result[i] = x[0] + ... + x[i] along an axis, from the end when reverse",
   operands: ["x"],
   results: ["result"],

@@ -7,7 +7,7 @@ import { type Dim, elementCount, namedDim, printDim, sameDim } from "../dim.ts";
 import { at } from "../expect.ts";
 import { offsetOf } from "../host.ts";
 import type { Attrs, Value } from "../module.ts";
-import { type OpRecord, TypeFault } from "../op.ts";
+import { type TensorOpRecord, TypeFault } from "../op.ts";
 import { printShape, tensorType } from "../type.ts";
 import { axesAttr, dimsAttr, expectLength, fact, integersAttr, tensorAt } from "./check.ts";
 import { reshapeIndex } from "./indexing.ts";
@@ -15,7 +15,7 @@ import { longerShape, sameOp, shiftedAxes } from "./make-batch.ts";
 import { floatSamples as floats, linearRule } from "./make-rules.ts";
 import { elementAt, operandAt, tabulate } from "./tabulate.ts";
 
-export const broadcast: OpRecord<(x: Value, attrs: { readonly shape: readonly Dim[]; readonly axes: readonly number[] }) => Value> = {
+export const broadcast: TensorOpRecord<(x: Value, attrs: { readonly shape: readonly Dim[]; readonly axes: readonly number[] }) => Value> = {
   doc: "x repeated along new axes: axis i of x is axis axes[i] of the result, with the same size",
   operands: ["x"],
   results: ["result"],
@@ -57,7 +57,7 @@ export const broadcast: OpRecord<(x: Value, attrs: { readonly shape: readonly Di
   ],
 };
 
-export const reshape: OpRecord<(x: Value, attrs: { readonly shape: readonly Dim[] }) => Value> = {
+export const reshape: TensorOpRecord<(x: Value, attrs: { readonly shape: readonly Dim[] }) => Value> = {
   doc: "the elements of x in the same row-major order under another shape",
   operands: ["x"],
   results: ["result"],
@@ -98,7 +98,7 @@ export const reshape: OpRecord<(x: Value, attrs: { readonly shape: readonly Dim[
   ],
 };
 
-export const transpose: OpRecord<(x: Value, attrs: { readonly permutation: readonly number[] }) => Value> = {
+export const transpose: TensorOpRecord<(x: Value, attrs: { readonly permutation: readonly number[] }) => Value> = {
   doc: "x with its axes reordered: axis i of the result is axis permutation[i] of x",
   operands: ["x"],
   results: ["result"],
@@ -135,7 +135,7 @@ export const transpose: OpRecord<(x: Value, attrs: { readonly permutation: reado
   ],
 };
 
-export const reverse: OpRecord<(x: Value, attrs: { readonly axes: readonly number[] }) => Value> = {
+export const reverse: TensorOpRecord<(x: Value, attrs: { readonly axes: readonly number[] }) => Value> = {
   doc: "x with the order along each of the axes turned around",
   operands: ["x"],
   results: ["result"],

@@ -7,7 +7,7 @@ import { addDims, type Dim, maxDims, mulDims, namedDim, printDim, sameDim, subDi
 import type { Builder } from "../builder.ts";
 import { at } from "../expect.ts";
 import type { Attrs, Value } from "../module.ts";
-import { type ComputeContext, type OpRecord, TypeFault } from "../op.ts";
+import { type ComputeContext, type TensorOpRecord, TypeFault } from "../op.ts";
 import { scalarType, type TensorType, tensorType } from "../type.ts";
 import { axisAttr, dimsAttr, expectLength, fact, integersAttr, tensorAt } from "./check.ts";
 import { addOffset, loadClamped, multiply, subtractOffset } from "./indexing.ts";
@@ -21,7 +21,7 @@ export interface SliceAttrs extends Attrs {
   readonly strides: readonly number[];
 }
 
-export const slice: OpRecord<(x: Value, attrs: SliceAttrs) => Value> = {
+export const slice: TensorOpRecord<(x: Value, attrs: SliceAttrs) => Value> = {
   doc: "result[i, ...] = x[starts + strides i, ...], for i below sizes",
   operands: ["x"],
   results: ["result"],
@@ -77,7 +77,7 @@ export interface PadAttrs extends Attrs {
   readonly value: number;
 }
 
-export const pad: OpRecord<(x: Value, attrs: PadAttrs) => Value> = {
+export const pad: TensorOpRecord<(x: Value, attrs: PadAttrs) => Value> = {
   doc: "x with `value` around it: low elements before, high after, and interior between neighbours of each axis",
   operands: ["x"],
   results: ["result"],
@@ -121,7 +121,7 @@ export const pad: OpRecord<(x: Value, attrs: PadAttrs) => Value> = {
   ],
 };
 
-export const concat: OpRecord<(parts: readonly Value[], attrs: { readonly axis: number }) => Value> = {
+export const concat: TensorOpRecord<(parts: readonly Value[], attrs: { readonly axis: number }) => Value> = {
   doc: "the parts one after the other along an axis",
   operands: ["...parts"],
   results: ["result"],
