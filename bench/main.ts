@@ -18,6 +18,7 @@ import { benchEager } from "./eager.ts";
 import { benchMatmul } from "./matmul.ts";
 import { benchChain, benchSoftmax } from "./memory.ts";
 import { benchMnist } from "./mnist.ts";
+import { benchVmap } from "./vmap.ts";
 
 const tables: Readonly<Record<string, (machine: Machine) => Promise<string>>> = {
   ceilings: benchCeilings,
@@ -26,6 +27,7 @@ const tables: Readonly<Record<string, (machine: Machine) => Promise<string>>> = 
   softmax: benchSoftmax,
   call: benchCall,
   eager: benchEager,
+  vmap: benchVmap,
   accuracy: benchAccuracy,
   mnist: benchMnist,
   build: ({ quick }) => benchBuild(quick),
