@@ -123,20 +123,22 @@ interface Loop {
   test(): boolean | RuntimeBoolean;
   body(): Completion;
   step(): void;
+  /** What a turn sees. */
+  scope(): Scope;
 }
 
 /**
  * Turns happen as long as it is known whether there is another; from where it is not, the loop is one of run time. If that
  * cannot be, because its body needs to know which turn it is, the turns go on one in the other, up to `mostNested`.
  */
-function evaluateLoop(run: Evaluation, loop: Loop, labels: readonly string[], scope: Scope, node: ts.Node, isTested = true): Completion {
+function evaluateLoop(run: Evaluation, loop: Loop, labels: readonly string[], node: ts.Node, isTested = true): Completion {
   const isOurs = (leaf: Completion, kind: "break" | "continue"): boolean => leaf?.kind === kind && (leaf.label === undefined || labels.includes(leaf.label));
   const isNext = (leaf: Completion): boolean => leaf === undefined || isOurs(leaf, "continue");
   const isEnd = (leaf: Completion): boolean => isOurs(leaf, "break");
   const from = (nested: number, first: boolean | RuntimeBoolean): Completion => {
     for (let test = first; ; test = loop.test()) {
       if (test === false) return undefined;
-      if (test !== true) return evaluateRuntimeLoop(run, test, { ...loop, isNext, isEnd }, scope, node);
+      if (test !== true) return evaluateRuntimeLoop(run, test, { ...loop, isNext, isEnd }, loop.scope(), node);
       const completion = loop.body();
       if (completion?.kind !== "either") {
         if (isEnd(completion)) return undefined;
@@ -155,7 +157,7 @@ function evaluateLoop(run: Evaluation, loop: Loop, labels: readonly string[], sc
     const first = loop.test();
     if (first === false) return undefined;
     try {
-      return evaluateRuntimeLoop(run, first, { ...loop, isNext, isEnd }, scope, node);
+      return evaluateRuntimeLoop(run, first, { ...loop, isNext, isEnd }, loop.scope(), node);
     } catch (error) {
       if (!(error instanceof Refusal) || nested > mostNested) throw error;
       return from(nested, first);
@@ -171,7 +173,8 @@ function evaluateWhile(run: Evaluation, node: ts.WhileStatement, scope: Scope, l
     test: () => evaluateCondition(run, node.expression, scope),
     body: () => evaluateStatement(run, node.statement, scope),
     step: () => undefined,
-  }, labels, scope, node);
+    scope: () => scope,
+  }, labels, node);
 }
 
 function evaluateDo(run: Evaluation, node: ts.DoStatement, scope: Scope, labels: readonly string[]): Completion {
@@ -179,7 +182,8 @@ function evaluateDo(run: Evaluation, node: ts.DoStatement, scope: Scope, labels:
     test: () => evaluateCondition(run, node.expression, scope),
     body: () => evaluateStatement(run, node.statement, scope),
     step: () => undefined,
-  }, labels, scope, node, false);
+    scope: () => scope,
+  }, labels, node, false);
 }
 
 /** Each turn has its own copy of the loop's variables, so that closures made in it keep what they saw. */
@@ -198,7 +202,8 @@ function evaluateFor(run: Evaluation, node: ts.ForStatement, scope: Scope, label
       if (run.runtimeDepth === depth) turn = copyScope(turn);
       if (node.incrementor !== undefined) evaluateExpression(run, node.incrementor, turn);
     },
-  }, labels, turn, node);
+    scope: () => turn,
+  }, labels, node);
 }
 
 function copyScope(scope: Scope): Scope {

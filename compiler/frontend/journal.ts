@@ -27,6 +27,10 @@ export class Journal {
     if (!this.#before.has(location)) this.#before.set(location, contentOf(location));
   }
 
+  forget(location: Location): void {
+    this.#before.delete(location);
+  }
+
   /** What is in the touched locations now. */
   contents(): ReadonlyMap<Location, Content> {
     return new Map([...this.#before.keys()].map((location) => [location, contentOf(location)]));

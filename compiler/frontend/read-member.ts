@@ -17,6 +17,7 @@ export function readMember(run: Evaluation, object: StaticValue, name: string, n
   if (object === undefined || object === null) {
     return refuse(run, node, "TSDL2004", `${object} has no field ${name}`, { label: `the object is ${object}` });
   }
+  known(run, object, `what ${name} is read of`, node);
   if (object instanceof TensorValue) return readTensorMember(run, object, name, node);
   if (object instanceof ObjectValue) return known(run, object.fields.get(name), name, node);
   if (object instanceof NamespaceValue) {

@@ -146,6 +146,7 @@ class RuntimeLoop {
     for (const [location, content] of after) {
       const before = start.get(location);
       if (before === undefined || !this.#visible.has(location)) continue;
+      this.#requireOneStructure(location, before, content);
       for (const { path, before: was, after: is } of differences(before, content, states)) {
         if (location === this.#result && was === undefined) {
           // What is returned later on has the structure of what was returned in this turn; until then nobody looks at it.
@@ -172,6 +173,16 @@ class RuntimeLoop {
     if (paths.has(path)) return false;
     this.#carried.set(location, paths.add(path));
     return true;
+  }
+
+  #requireOneStructure(location: Location, before: Content, after: Content): void {
+    const isList = Array.isArray(before) && Array.isArray(after);
+    const [was, is] = isList ? [before.length, after.length] : before instanceof Map && after instanceof Map ? [before.size, after.size] : [0, 0];
+    if (was === is) return;
+    refuse(this.#run, this.#node, "TSDL3004", `${this.#nameOf(location)} changes its ${isList ? "length" : "fields"} in a loop whose turns are counted at run time`, {
+      label: `it has ${was} ${isList ? "elements" : "fields"} before a turn and ${is} after it`,
+      help: "make room for all before the loop; tensors that turns make are collected by scan(f, initial, xs)",
+    });
   }
 
   #requireOneType(location: Location, was: StaticValue, is: StaticValue): void {
@@ -247,6 +258,8 @@ class RuntimeLoop {
     const condition = run.b.region(operands.map(({ type }) => type), ([goesOn]) => [at([goesOn], 0)]);
     const results = makeOps(run, this.#node, (b) => b.while(operands, {}, [condition, { ...body, yields }]));
     this.#place(carries, results);
+    // Nobody else knows of them.
+    for (const own of [this.#goesOn, this.#exit, this.#result]) run.journal?.forget(own);
     return this.#completion();
   }
 

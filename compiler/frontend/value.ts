@@ -232,7 +232,7 @@ export function describe(value: StaticValue): string {
   if (value instanceof TensorValue) return `a tensor ${printType(value.type)}`;
   if (value instanceof RuntimeNumber) return "a number that is known only at run time";
   if (value instanceof RuntimeBoolean) return "a boolean that is known only at run time";
-  if (value instanceof Unjoined) return "a value that depends on a branch";
+  if (value instanceof Unjoined) return `more than one value: ${value.reason}`;
   if (value instanceof DimValue) return `the size ${printDim(value.dim)}`;
   if (value instanceof DimQuotient) return `the quotient of sizes ${printDim(value.left)} / ${printDim(value.right)}`;
   if (value instanceof ObjectValue) {

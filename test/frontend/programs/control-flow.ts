@@ -145,8 +145,6 @@ export const switches = (a: number, b: number) => {
   let total = 0;
   switch (Math.floor(a)) {
     case 0:
-      total += 1;
-    // Falls through.
     case 250:
       total += 2;
       break;
