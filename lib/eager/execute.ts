@@ -7,7 +7,8 @@ import { type AnyTensor, makeHandle } from "./handles.ts";
 import type { Computation } from "./computation.ts";
 import type { TensorFacts } from "./generalize.ts";
 import { usualDevice } from "./host.ts";
-import { prepare } from "./kernels.ts";
+import { needsCompiler, prepare } from "./kernels.ts";
+import { isAwaited, putOff } from "./pending.ts";
 import { noteInScope } from "./scope.ts";
 import { isTaping, writeOnTapes } from "./tape.ts";
 import { currentTrace } from "./trace.ts";
@@ -30,7 +31,9 @@ export function execute(application: Application, inputs: readonly AnyTensor[], 
 
 function run(application: Application, inputs: readonly AnyTensor[], name: string): readonly AnyTensor[] {
   const device = deviceOf(inputs, name);
+  if (isAwaited(inputs)) return made(putOff(application, inputs, name, device));
   if (application.prepared?.device !== device) {
+    if (needsCompiler(application.computation, device)) return made(putOff(application, inputs, name, device));
     application.prepared = { device, plan: prepare(application.computation, application.sizes, device) };
   }
   const { plan } = application.prepared;
@@ -40,6 +43,10 @@ function run(application: Application, inputs: readonly AnyTensor[], name: strin
   const outputs: AnyTensor[] = [];
   let next = 0;
   for (const { dtype, shape } of application.results) outputs.push(makeHandle(dtype, shape, { kind: "device", device, buffer: at(buffers, next++) }));
+  return made(outputs);
+}
+
+function made(outputs: readonly AnyTensor[]): readonly AnyTensor[] {
   noteInScope(outputs);
   return outputs;
 }
