@@ -41,7 +41,7 @@ export function cpuDevice(): Device {
 export function createCpuDevice(options: CpuOptions = {}): Device {
   const addon = loadAddon();
   const threads = options.threads ?? threadsOption();
-  return new CpuDevice(new addon.Device(threads === undefined ? options : { ...options, threads }), new Set(addon.cpuFeatures()), addon.addressOf);
+  return new CpuDevice(new addon.Device(threads === undefined ? options : { ...options, threads }), new Set(addon.cpuFeatures()));
 }
 
 /** More at once only share the time that the disk and the loader take. */
@@ -57,10 +57,10 @@ class CpuDevice extends AddonMemory implements Device {
   readonly #native: NativeDevice;
   readonly #small: SmallMemory;
 
-  constructor(native: NativeDevice, features: ReadonlySet<string>, addressOf: (memory: ArrayBuffer) => number) {
+  constructor(native: NativeDevice, features: ReadonlySet<string>) {
     super(native);
     this.#native = native;
-    this.#small = new SmallMemory(addressOf);
+    this.#small = new SmallMemory((memory) => native.adopt(memory));
     this.features = features;
     this.facts = [["threads", String(native.threads)]];
   }
@@ -188,5 +188,5 @@ function asBuffer(piece: Piece | undefined): DeviceBuffer {
 }
 
 function copyOf(piece: Piece): ArrayBuffer {
-  return piece.slab.slice(piece.offset, piece.offset + piece.bytes);
+  return piece.slab.memory.slice(piece.offset, piece.offset + piece.bytes);
 }
