@@ -218,8 +218,3 @@ function isKind(name: string): name is DeviceKind {
 export function deviceInUse(): Device | undefined {
   return inUse;
 }
-
-/** Memory of the device that was opened last, by name or by loading a package. */
-export async function memory(): Promise<MemoryUse> {
-  return (inUse ?? (await device())).memory();
-}

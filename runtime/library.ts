@@ -2,5 +2,6 @@
 
 export { deviceInUse, type ProgramText } from "./device.ts";
 export { bytesOf, bytesPerElement, decode, encode, isDType, isTypedArray, type NaturalArray, type NaturalDType, type TypedArrays, viewBytes } from "./dtype.ts";
+export { addOwnFolder } from "./memory-lines.ts";
 export { planOf } from "./plan.ts";
 export { bufferOn, donatedTo, present, type TracedBy, typeOf } from "./tensor.ts";

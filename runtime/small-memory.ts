@@ -3,7 +3,7 @@
  *
  * A handle of the addon is an object with a finalizer; for a tensor of a few elements that is dearer than the op. So small
  * results are computed into memory of JavaScript, at once and on its thread, and a piece is an object of three numbers.
- * One piece that is kept keeps its slab. Pieces never change once they are filled.
+ * One piece that is kept keeps its slab of 8 KB. Pieces never change once they are filled.
  */
 
 import type { DeviceBuffer } from "./device.ts";
@@ -11,7 +11,11 @@ import type { DeviceBuffer } from "./device.ts";
 /** Larger buffers are the addon's. */
 export const smallBytes = 4096;
 
-const slabBytes = 64 * 1024;
+/**
+ * Two of the largest pieces, each at a multiple of the alignment. A piece that is kept keeps so much; larger slabs would
+ * not make pieces cheaper.
+ */
+const slabBytes = 2 * smallBytes + 64;
 /** Of the vectors of any kernel. */
 const alignment = 64;
 

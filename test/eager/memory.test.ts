@@ -87,16 +87,18 @@ describe("memory of ops one by one", function () {
       const slow = createCpuDevice({ threads: 1, limitBytes: 400e6 });
       const made = withDevice(slow, () => {
         let sum = tensor([0]);
-        for (let i = 0; i < 1000; i++) {
-          const x = tensor(new Float32Array(1e6).fill(i));
-          sum = sum.add(x.exp().tanh().exp().tanh().exp().tanh().sum());
+        for (let i = 0; i < 400; i++) {
+          const x = tensor(new Float32Array(250_000).fill(0.001 * i), [500, 500]);
+          sum = sum.add(x.matmul(x).matmul(x).matmul(x).sum());
         }
         return sum;
       });
       console.log(made.item() > 0, slow.memory().bytesPeak);
     `);
     assert.equal(status, 0, stderr);
-    assert.match(stdout, /^true \d+\n$/, "1000 batches of 4 MB passed through 400 MB");
+    const [isMade, peak] = stdout.trim().split(" ");
+    assert.equal(isMade, "true");
+    assert.ok(Number(peak) < 150e6, `the peak is ${peak}: 400 batches of 1 MB wait for a device that may use 400 MB`);
   });
 });
 
