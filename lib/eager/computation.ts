@@ -34,7 +34,7 @@ export interface Derivative {
 }
 
 /** Those that were asked for of late. One that has gone is made again, and whoever has it may keep it. */
-const known = new LruMap<string, Computation>(4096);
+const known = new LruMap<string, Computation>(1024);
 
 /** The computation that a function is; `dims` are its names in the order of their sizes. */
 export function computationOf(func: Func, dims: readonly string[]): Computation {

@@ -1,14 +1,14 @@
 /** One computation on tensors, now: where it runs, and the handles of what it gives. */
 
 import { type Device, type DeviceBuffer, DeviceError, type PreparedPlan, tensorBrand } from "tsdlc-runtime";
-import { bufferOn, deviceInUse, present, typeOf } from "tsdlc-runtime/library";
+import { deviceInUse, present, typeOf } from "tsdlc-runtime/library";
 import { at } from "../../ir/expect.ts";
 import { type AnyTensor, makeHandle } from "./handles.ts";
 import type { Computation } from "./computation.ts";
 import type { TensorFacts } from "./generalize.ts";
 import { usualDevice } from "./host.ts";
 import { needsCompiler, prepare } from "./kernels.ts";
-import { isAwaited, putOff } from "./pending.ts";
+import { isAwaited, operandOn, putOff } from "./pending.ts";
 import { noteInScope } from "./scope.ts";
 import { isTaping, writeOnTapes } from "./tape.ts";
 import { currentTrace } from "./trace.ts";
@@ -38,7 +38,7 @@ function run(application: Application, inputs: readonly AnyTensor[], name: strin
   }
   const { plan } = application.prepared;
   const given: DeviceBuffer[] = [];
-  for (const input of inputs) given.push(bufferOn(device, input, true));
+  for (const input of inputs) given.push(operandOn(device, input));
   const buffers = plan.runSmall?.(given) ?? plan.run(given);
   const outputs: AnyTensor[] = [];
   let next = 0;

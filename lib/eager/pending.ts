@@ -52,17 +52,24 @@ class Awaited {
 class Held {
   readonly kind = "device";
   readonly device: Device;
-  readonly #buffer: DeviceBuffer;
+  /** For those who run ops, and need not wait. */
+  readonly own: DeviceBuffer;
 
   constructor(device: Device, buffer: DeviceBuffer) {
     this.device = device;
-    this.#buffer = buffer;
+    this.own = buffer;
   }
 
   get buffer(): DeviceBuffer {
     runPutOffs();
-    return this.#buffer;
+    return this.own;
   }
+}
+
+/** The buffer of an operand, which is not awaited; that an op which was put off reads it too is no reason to run that one. */
+export function operandOn(device: Device, handle: AnyTensor): DeviceBuffer {
+  const state = putOffs.length > 0 ? handle[tensorBrand] : undefined;
+  return state instanceof Held && state.device === device ? state.own : bufferOn(device, handle, true);
 }
 
 /** Whether an op must be put off because an operand is. */
@@ -88,13 +95,9 @@ export function putOff(application: Application, inputs: readonly AnyTensor[], n
 }
 
 function hold(handle: AnyTensor, device: Device): DeviceBuffer {
-  const present = handle[tensorBrand];
-  if (present instanceof Held && present.device === device) {
-    const known = held.find(({ state }) => state === present);
-    if (known?.own.kind === "device") return known.own.buffer;
-  }
-  const buffer = bufferOn(device, handle, true);
+  const buffer = operandOn(device, handle);
   const own = handle[tensorBrand];
+  if (own instanceof Held) return buffer;
   const state = new Held(device, buffer);
   handle[tensorBrand] = state;
   held.push({ handle, state, own });

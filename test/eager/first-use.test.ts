@@ -145,6 +145,43 @@ describe("what is kept", () => {
     }
   });
 
+  it("in memory goes when nobody has it: kernels are unloaded, and not while a run needs them", function () {
+    this.timeout(60_000);
+    const { stdout, stderr, status } = runScript(`
+      import { readFileSync } from "node:fs";
+      import { cpuDevice } from "tsdlc-runtime/cpu";
+      import { functionOf, newComputation } from "./lib/eager/computation.ts";
+      import { compileTogether, prepare } from "./lib/eager/kernels.ts";
+      import { tensorType } from "./ir/type.ts";
+      const device = cpuDevice();
+      const loaded = () => new Set(readFileSync("/proc/self/maps", "utf8").match(/[^ ]+kernels[/][0-9a-f]+[.]so/g)).size;
+      const turn = () => new Promise((resolve) => setTimeout(resolve, 20));
+      // A chain of exponentials that takes a while; of a shape of its own, so that its kernels are.
+      const make = (n, long) => newComputation(functionOf("chain" + n, [tensorType("f32", [2 ** 20 + n])], (b, [x]) => {
+        let y = x;
+        for (let i = 0; i < (long ? 40 : 1); i++) y = b.exp(b.tanh(y));
+        return [y];
+      }), []);
+      let made = Array.from({ length: 12 }, (_, n) => make(n, n === 0));
+      for (let i = 0; i < 12; i += 3) compileTogether(made.slice(i, i + 3), device);
+      const x = made.map((_, n) => device.write(new Uint8Array(4 * (2 ** 20 + n)), "f32"));
+      const runs = made.map((one, n) => prepare(one, [], device).run([x[n]])[0]);
+      console.log(loaded());
+      made = undefined;
+      // All of them are queued or running.
+      for (let i = 0; i < 5; i++) { gc(); await turn(); }
+      const first = new Float32Array(await device.read(runs[11], 4 * (2 ** 20 + 11), "f32"));
+      console.log(first[5], first[2 ** 20 + 10]);
+      for (let i = 0; i < 5; i++) { gc(); await turn(); }
+      console.log(loaded());
+    `, { nodeOptions: ["--expose-gc"] });
+    assert.equal(status, 0, stderr);
+    const [before, values, after] = stdout.trim().split("\n");
+    assert.equal(before, "4");
+    assert.equal(values, "1 1");
+    assert.equal(after, "0", "shared objects that stay");
+  });
+
   it("in memory is bounded: a map forgets what was asked for least recently", () => {
     const map = new LruMap<number, string>(3);
     for (const key of [1, 2, 3]) map.set(key, String(key));

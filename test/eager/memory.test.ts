@@ -54,12 +54,12 @@ const loops: readonly Loop[] = [
   { device: "cpu", steps: 10_000, rows: 256, width: 256, readEvery: 0, most: 400e6, growth: 8000 },
   { device: "cpu", steps: 10_000, rows: 256, width: 256, readEvery: 0, most: 400e6, growth: 8000, nodeOptions: withGc },
   // Without a turn of the event loop Dawn keeps what it knows of each submission; memory of tensors does not wait for one.
-  { device: "webgpu", steps: 1000, rows: 8, width: 8, readEvery: 0, most: 10e6, growth: Infinity },
-  { device: "webgpu", steps: 10_000, rows: 8, width: 8, readEvery: 20, most: 10e6, growth: 12_000 },
-  { device: "webgpu", steps: 3000, rows: 8, width: 8, readEvery: 20, most: 10e6, growth: 40_000, nodeOptions: withGc },
+  { device: "webgpu", steps: 1000, rows: 8, width: 32, readEvery: 0, most: 20e6, growth: Infinity },
+  { device: "webgpu", steps: 10_000, rows: 8, width: 32, readEvery: 20, most: 20e6, growth: 12_000 },
+  { device: "webgpu", steps: 3000, rows: 8, width: 32, readEvery: 20, most: 20e6, growth: 40_000, nodeOptions: withGc },
   // A driver stops who is a thousand launches ahead; the stand-in does not, and reads do it in its place.
-  { device: "cuda", steps: 1000, rows: 8, width: 8, readEvery: 20, most: 10e6, growth: 40_000, environment: cudaStandIn },
-  { device: "cuda", steps: 300, rows: 8, width: 8, readEvery: 20, most: 10e6, growth: Infinity, environment: cudaStandIn, nodeOptions: withGc },
+  { device: "cuda", steps: 1000, rows: 8, width: 32, readEvery: 20, most: 20e6, growth: 40_000, environment: cudaStandIn },
+  { device: "cuda", steps: 300, rows: 8, width: 32, readEvery: 20, most: 20e6, growth: Infinity, environment: cudaStandIn, nodeOptions: withGc },
 ];
 
 describe("memory of ops one by one", function () {
