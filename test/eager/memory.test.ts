@@ -5,7 +5,7 @@
 
 import assert from "node:assert/strict";
 import { buildStandIn, compilerIdentity } from "../cuda/build-stand-in.ts";
-import { absent } from "../require-device.ts";
+import { absent, cudaTitle, isRealCuda } from "../require-device.ts";
 import { runScript } from "../runtime/run-script.ts";
 import { useSoftwareVulkan, webgpuForTest } from "../webgpu-adapter.ts";
 
@@ -44,6 +44,7 @@ const script = ({ device, steps, rows, width, readEvery }: Loop): string => `
 `;
 
 const cudaStandIn = async (): Promise<Readonly<Record<string, string>>> => {
+  if (isRealCuda()) return {};
   const { libcuda, libnvrtc } = await buildStandIn();
   return { TSDLC_CUDA_DRIVER: libcuda, TSDLC_NVRTC: libnvrtc };
 };
@@ -58,7 +59,7 @@ const loops: readonly Loop[] = [
   { device: "webgpu", steps: 10_000, rows: 8, width: 32, readEvery: 20, most: 20e6, growth: 12_000 },
   { device: "webgpu", steps: 3000, rows: 8, width: 32, readEvery: 20, most: 20e6, growth: 40_000, nodeOptions: withGc },
   // A driver stops who is a thousand launches ahead; the stand-in does not, and reads do it in its place.
-  { device: "cuda", steps: 1000, rows: 8, width: 32, readEvery: 20, most: 20e6, growth: 40_000, environment: cudaStandIn },
+  { device: "cuda", steps: isRealCuda() ? 10_000 : 1000, rows: 8, width: 32, readEvery: 20, most: 20e6, growth: 40_000, environment: cudaStandIn },
   { device: "cuda", steps: 300, rows: 8, width: 32, readEvery: 20, most: 20e6, growth: Infinity, environment: cudaStandIn, nodeOptions: withGc },
 ];
 
@@ -66,7 +67,7 @@ describe("memory of ops one by one", function () {
   this.timeout(240_000);
   for (const loop of loops) {
     const { nodeOptions = [] } = loop;
-    const title = [`${loop.steps} steps on ${loop.device}${loop.device === "cuda" ? " (emulated)" : ""}`, loop.readEvery > 0 ? `a read in every ${loop.readEvery}` : "no read", ...nodeOptions].join(", ");
+    const title = [`${loop.steps} steps on ${loop.device === "cuda" ? cudaTitle() : loop.device}`, loop.readEvery > 0 ? `a read in every ${loop.readEvery}` : "no read", ...nodeOptions].join(", ");
     it(`is flat: ${title}`, async function () {
       if (!(await isThere(loop.device))) return this.skip();
       const { status, signal, stdout, stderr } = runScript(script(loop), { nodeOptions, environment: (await loop.environment?.()) ?? {}, timeout: 200_000 });
@@ -103,7 +104,11 @@ describe("memory of ops one by one", function () {
 });
 
 async function isThere(device: string): Promise<boolean> {
-  if (device === "cuda") return (await compilerIdentity()) !== undefined || absent("cuda-emulated", "there is no g++") === true;
+  if (device === "cuda") {
+    if (isRealCuda() || (await compilerIdentity()) !== undefined) return true;
+    absent("cuda-emulated", "there is no g++");
+    return false;
+  }
   if (device !== "webgpu") return true;
   useSoftwareVulkan();
   const found = await webgpuForTest();
