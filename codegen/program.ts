@@ -30,6 +30,7 @@ export function writeProgram(module: Module, signature: Signature, plan: MemoryP
     result: writeTree(signature.result),
     guards: signature.guards.map(({ left, relation, right, reason }) => ({ left: writeFormula(left), relation, right: writeFormula(right), reason })),
     buffers: plan.buffers.map(writeBuffer),
+    ...(plan.stacks.length === 0 ? {} : { stacks: plan.stacks.map(({ dtype, shape }) => ({ dtype, shape: shape.map(writeFormula) })) }),
     steps: plan.steps.map((step) => writeStep(step, kernelPosition)),
     kernels,
     resultBuffers: plan.results,
@@ -46,7 +47,10 @@ function writeBuffer({ type, role }: PlannedBuffer): BufferSpec {
 function writeStep(step: PlannedStep, kernel: (name: string) => number): Step {
   switch (step.kind) {
     case "launch": return { kind: "launch", kernel: kernel(step.kernel), buffers: step.buffers };
-    case "copy": return step;
+    case "copy":
+    case "push":
+    case "pop":
+    case "clear": return step;
     case "if":
       return { ...step, then: step.then.map((inner) => writeStep(inner, kernel)), otherwise: step.otherwise.map((inner) => writeStep(inner, kernel)) };
     case "loop":

@@ -12,7 +12,7 @@ import type { Attrs, Func, Op, Region, Span } from "./module.ts";
 import { Value } from "./module.ts";
 import { isElementwise, type OpRecord, TypeFault } from "./op.ts";
 import { findRecord, type OpName, type OpTable, opTable, textName } from "./ops/table.ts";
-import { isFloat, printType, type ScalarType, type TensorType, type Type } from "./type.ts";
+import { isFloat, isMemory, printType, type ScalarType, type TensorType, type Type } from "./type.ts";
 
 type CallOf<Record> = Record extends OpRecord<infer Call> ? Call : never;
 
@@ -151,7 +151,7 @@ function withConstants(core: BuilderCore, operands: readonly (Value | number)[])
   const pattern = operands.filter((operand) => operand instanceof Value).at(-1);
   return operands.map((operand) => {
     if (operand instanceof Value) return operand;
-    if (pattern === undefined || pattern.type.kind === "buffer") throw new TypeError("a number needs a value beside it that says its type");
+    if (pattern === undefined || isMemory(pattern.type)) throw new TypeError("a number needs a value beside it that says its type");
     if (!Number.isInteger(operand) && !isFloat(pattern.type.dtype)) {
       throw new TypeError(`${operand} is no value of ${printType(pattern.type)}`);
     }

@@ -31,7 +31,7 @@ export function interpret(module: Module, name: string, inputs: readonly HostArr
   if (parameters.length !== inputs.length) {
     throw new RangeError(`@${name} takes ${parameters.length} inputs, and ${inputs.length} are given`);
   }
-  return runRegion(func.body, inputs, { module, sizes: bound, values: new Map() });
+  return runRegion(func.body, inputs, { module, sizes: bound, values: new Map(), stacks: new Map() });
 }
 
 /** The sizes of all named dims of the parameters that have inputs; checks each input against its parameter. */
@@ -75,11 +75,13 @@ interface Environment {
   readonly module: Module;
   readonly sizes: Sizes;
   readonly values: Map<Value, HostArray>;
+  readonly stacks: Map<Value, HostArray[]>;
 }
 
 function runRegion(region: Region, inputs: readonly HostArray[], environment: Environment): readonly HostArray[] {
   region.parameters.forEach((parameter, i) => environment.values.set(parameter, present(inputs[i], "a region is given too few values")));
   for (const op of region.ops) {
+    if (useStack(op, environment)) continue;
     const results = runOp(op, op.operands.map((operand) => lookUp(operand, environment)), environment);
     op.results.forEach((result, i) => {
       const array = present(results[i], `${op.name} gave ${results.length} of ${op.results.length} results`);
@@ -97,8 +99,8 @@ function runOp(op: Op, operands: readonly HostArray[], environment: Environment)
     case "if": return runRegion(regionOf(op, conditionOf(operands[0]) ? 0 : 1), [], environment);
     case "while": return runWhile(op, operands, environment);
     case "for": return runFor(op, operands, environment);
-    case "call": return runRegion(calleeOf(op, module).body, operands, { module, sizes, values: new Map() });
-    case "group": return runRegion(regionOf(op, 0), operands, { module, sizes, values: new Map() });
+    case "call": return runRegion(calleeOf(op, module).body, operands, { module, sizes, values: new Map(), stacks: new Map() });
+    case "group": return runRegion(regionOf(op, 0), operands, { module, sizes, values: new Map(), stacks: new Map() });
     case "launch": {
       const inputs = inputsOfLaunch(operands.length, op.attrs);
       return runKernel(calleeOf(op, module), operands.slice(0, inputs), sizes, operands.slice(inputs));
@@ -113,6 +115,19 @@ function runOp(op: Op, operands: readonly HostArray[], environment: Environment)
     return numericType(type, sizes);
   });
   return record.evaluate(operands, numericAttrs(record, op.attrs, sizes), results);
+}
+
+/** Does what an op on a stack says; false for other ops. */
+function useStack({ name, operands, results }: Op, environment: Environment): boolean {
+  if (name === "stack") environment.stacks.set(present(results[0], "stack has a result"), []);
+  else if (name === "push") stackOf(operands[0], environment).push(lookUp(present(operands[1], "push takes a value"), environment));
+  else if (name === "pop") environment.values.set(present(results[0], "pop has a result"), present(stackOf(operands[0], environment).pop(), "pop of an empty stack"));
+  else return false;
+  return true;
+}
+
+function stackOf(stack: Value | undefined, { stacks }: Environment): HostArray[] {
+  return present(stack === undefined ? undefined : stacks.get(stack), "a stack is used before it is made");
 }
 
 function runWhile(op: Op, initial: readonly HostArray[], environment: Environment): readonly HostArray[] {

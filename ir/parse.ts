@@ -11,7 +11,7 @@ import { type Dim, parseDim } from "./dim.ts";
 import { type Attrs, type AttrValue, type Func, type Module, type Op, type Region, type Span, Value } from "./module.ts";
 import type { OpRecord } from "./op.ts";
 import { findRecord, opNames } from "./ops/table.ts";
-import { bufferType, type DType, dtypes, type ScalarDType, scalarType, spaces, tensorType, type Type } from "./type.ts";
+import { bufferType, type DType, dtypes, type ScalarDType, scalarType, spaces, stackType, tensorType, type Type } from "./type.ts";
 
 export function parse(text: string): Module {
   const cursor = new Cursor(text);
@@ -207,10 +207,11 @@ function readType(cursor: Cursor): Type {
   const { start } = cursor.peek();
   const word = cursor.expectKind("word", "a type, such as f32[N,784]");
   const space = spaces.find((name) => name === word);
-  if (space !== undefined) {
+  if (space !== undefined || word === "stack") {
     const element = cursor.peek().start;
     const dtype = expectDType(cursor, element, cursor.expectKind("word", `a dtype after ${word}`));
-    return bufferType(space, dtype, readShape(cursor));
+    const shape = readShape(cursor);
+    return space === undefined ? stackType(dtype, shape) : bufferType(space, dtype, shape);
   }
   if (cursor.is("[")) return tensorType(expectDType(cursor, start, word), readShape(cursor));
   const vector = /^([a-z]+\d*)x(\d+)$/.exec(word);

@@ -5,10 +5,11 @@
  * writes it down. Steps are counted depth first.
  */
 
-import type { TensorType } from "./type.ts";
+import type { StackType, TensorType } from "./type.ts";
 
 export interface MemoryPlan {
   readonly buffers: readonly PlannedBuffer[];
+  readonly stacks: readonly StackType[];
   readonly steps: readonly PlannedStep[];
   /** The buffer of each result of the function. */
   readonly results: readonly number[];
@@ -33,4 +34,6 @@ export type PlannedStep =
   | { readonly kind: "launch"; readonly kernel: string; readonly buffers: readonly number[] }
   | { readonly kind: "copy"; readonly from: number; readonly to: number }
   | { readonly kind: "if"; readonly condition: number; readonly then: readonly PlannedStep[]; readonly otherwise: readonly PlannedStep[] }
-  | { readonly kind: "loop"; readonly head: readonly PlannedStep[]; readonly condition: number; readonly body: readonly PlannedStep[] };
+  | { readonly kind: "loop"; readonly head: readonly PlannedStep[]; readonly condition: number; readonly body: readonly PlannedStep[] }
+  | { readonly kind: "push" | "pop"; readonly stack: number; readonly buffer: number }
+  | { readonly kind: "clear"; readonly stack: number };

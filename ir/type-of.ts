@@ -3,7 +3,7 @@
  * a type can be asked, so an op that is not made yet can be too.
  */
 
-import { type BufferType, printType, type ScalarType, type TensorType, type Type } from "./type.ts";
+import { type BufferType, printType, type ScalarType, type StackType, type TensorType, type Type } from "./type.ts";
 
 interface Typed {
   readonly type: Type;
@@ -21,5 +21,10 @@ export function scalarTypeOf({ type }: Typed): ScalarType {
 
 export function bufferTypeOf({ type }: Typed): BufferType {
   if (type.kind !== "buffer") throw new TypeError(`expected memory, found ${printType(type)}`);
+  return type;
+}
+
+export function stackTypeOf({ type }: Typed): StackType {
+  if (type.kind !== "stack") throw new TypeError(`expected a stack, found ${printType(type)}`);
   return type;
 }

@@ -1,7 +1,7 @@
 /**
  * Types of values at both levels of the IR.
  *
- * Tensor level: `f32[N,784]`, a dense array whose dims may be named. Kernel level: `f32` and `index`, scalars that
+ * Tensor level: `f32[N,784]`, a dense array whose dims may be named; `stack f32[N]`, a stack of such. Kernel level: `f32` and `index`, scalars that
  * live in registers; `f32x16`, a vector of lanes; `global f32[N,784]` and `local f32[64]`, memory that is loaded
  * from and stored to by index; `shared` and `private` are memory of a block of threads.
  */
@@ -44,7 +44,14 @@ export interface BufferType {
   readonly shape: readonly Dim[];
 }
 
-export type Type = TensorType | ScalarType | BufferType;
+/** A stack of tensors of one type (ops/stack.ts). */
+export interface StackType {
+  readonly kind: "stack";
+  readonly dtype: DType;
+  readonly shape: readonly Dim[];
+}
+
+export type Type = TensorType | ScalarType | BufferType | StackType;
 
 export function tensorType(dtype: DType, shape: readonly Dim[]): TensorType {
   return { kind: "tensor", dtype, shape };
@@ -58,12 +65,22 @@ export function bufferType(space: Space, dtype: DType, shape: readonly Dim[]): B
   return { kind: "buffer", space, dtype, shape };
 }
 
+export function stackType(dtype: DType, shape: readonly Dim[]): StackType {
+  return { kind: "stack", dtype, shape };
+}
+
 export const indexType: ScalarType = scalarType("index");
+
+/** Whether values of the type can change: memory is reached only through such. */
+export function isMemory(type: Type): type is BufferType | StackType {
+  return type.kind === "buffer" || type.kind === "stack";
+}
 
 export function sameType(left: Type, right: Type): boolean {
   if (left === right) return true;
   switch (left.kind) {
-    case "tensor": return right.kind === "tensor" && left.dtype === right.dtype && sameShape(left.shape, right.shape);
+    case "tensor":
+    case "stack": return right.kind === left.kind && left.dtype === right.dtype && sameShape(left.shape, right.shape);
     case "scalar": return right.kind === "scalar" && left.dtype === right.dtype && left.lanes === right.lanes;
     case "buffer": return right.kind === "buffer" && left.space === right.space && left.dtype === right.dtype && sameShape(left.shape, right.shape);
   }
@@ -76,6 +93,7 @@ export function printShape(shape: readonly Dim[]): string {
 export function printType(type: Type): string {
   switch (type.kind) {
     case "tensor": return `${type.dtype}${printShape(type.shape)}`;
+    case "stack": return `stack ${type.dtype}${printShape(type.shape)}`;
     case "scalar": return type.lanes === 1 ? type.dtype : `${type.dtype}x${type.lanes}`;
     case "buffer": return `${type.space} ${type.dtype}${printShape(type.shape)}`;
   }

@@ -13,7 +13,9 @@
  *  7. results have the types that `infer` gives;
  *  8. a callee exists, and no function calls itself, directly or through others;
  *  9. a function whose parameters are buffers is a kernel: its values are scalars, vectors and buffers, and it returns
- *     nothing. All values of any other function are tensors. With a level given, every function is of that level.
+ *     nothing. All values of any other function are tensors and stacks; with a level given, every function is of that
+ *     level;
+ * 10. no region takes or yields a stack.
  *
  * A fault is thrown as a VerifyError that names the function, shows the op and says the rule.
  */
@@ -148,11 +150,15 @@ function verifyTypes(context: Context, op: Op, record: OpRecord): void {
   const same = inferred.length === op.results.length && op.results.every(({ type }, i) => inferred[i] !== undefined && sameType(type, inferred[i]));
   if (!same) throw fault(context, `its results are declared (${printTypes(op.results.map(({ type }) => type))}), and follow as (${printTypes(inferred)})`, op);
   for (const result of op.results) verifyLevel(context, result.type, op);
-  for (const region of op.regions) for (const parameter of region.parameters) verifyLevel(context, parameter.type, op);
+  for (const region of op.regions) {
+    for (const parameter of region.parameters) verifyLevel(context, parameter.type, op);
+    const stray = [...region.parameters, ...region.yields].find((value) => value.type.kind === "stack");
+    if (stray !== undefined) throw fault(context, `a region takes or yields ${printType(stray.type)}, and stacks are only captured`, op);
+  }
 }
 
 function verifyLevel({ func, level }: Context, type: Type, op: Op): void {
-  if ((type.kind === "tensor") !== (level === "tensor")) throw fault({ func }, `a value of ${printType(type)} cannot stand in a function of ${level} level`, op);
+  if ((type.kind === "tensor" || type.kind === "stack") !== (level === "tensor")) throw fault({ func }, `a value of ${printType(type)} cannot stand in a function of ${level} level`, op);
 }
 
 function inferTypes(context: Context, op: Op, record: OpRecord, callee: Func | undefined): readonly Type[] {

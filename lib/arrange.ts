@@ -2,12 +2,13 @@
 
 import { arange } from "./create.ts";
 import type { DTypeName, Shape } from "./shape.ts";
+import { times } from "./size.ts";
 import type { Integer, Tensor } from "./tensor.ts";
 
 type Any<D extends DTypeName> = Tensor<Shape, D>;
 
 export function elementCount(x: Any<DTypeName>): number {
-  return x.shape.reduce((product: number, size: number) => product * size, 1);
+  return x.shape.reduce((product: number, size: number) => times(product, size), 1);
 }
 
 /** The size of an axis, which may count from the end; throws when there is no such axis. */
@@ -30,7 +31,7 @@ export function flatten<D extends DTypeName>(x: Any<D>, start: number, end: numb
   const first = axisFromFront(x, start);
   const last = axisFromFront(x, end);
   if (first > last) throw new Error(`flatten from axis ${first} to axis ${last}: the first must not come after the last`);
-  const joined = x.shape.slice(first, last + 1).reduce((product: number, one: number) => product * one, 1);
+  const joined = x.shape.slice(first, last + 1).reduce((product: number, one: number) => times(product, one), 1);
   return x.reshape([...x.shape.slice(0, first), joined, ...x.shape.slice(last + 1)]);
 }
 

@@ -6,7 +6,7 @@
  */
 
 import type { Tensor as Handle, TypedArrays } from "tsdlc-runtime";
-import { callModel, markDonated } from "./eager/call-model.ts";
+import { callModel, declare } from "./eager/call-model.ts";
 import type { Shape } from "./shape.ts";
 import type { Tensor } from "./tensor.ts";
 
@@ -55,7 +55,7 @@ export function model<F extends (...args: never[]) => unknown>(fn: F, options?: 
 export function model(fn: (...args: never[]) => unknown, options: ModelOptions = {}): (...args: unknown[]) => unknown {
   const name = fn.name === "" ? "the model" : fn.name;
   const call = (...args: unknown[]): unknown => callModel(name, fn, options.donate ?? [], args, call);
-  markDonated(call, options.donate ?? []);
+  declare(call, { donate: options.donate ?? [], dims: options.dims ?? {} });
   Object.defineProperty(call, "name", { value: name });
   return call;
 }

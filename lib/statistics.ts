@@ -4,6 +4,7 @@ import { elementCount, sizeAt } from "./arrange.ts";
 import { where } from "./create.ts";
 import { stopGradient } from "./grad.ts";
 import type { Axes, DTypeName, Shape } from "./shape.ts";
+import { plus, times } from "./size.ts";
 import type { Float, Tensor } from "./tensor.ts";
 
 export function mean<F extends Float>(x: Tensor<Shape, F>, axis: Axes, keepdim: boolean | undefined): Tensor<Shape, F> {
@@ -15,7 +16,7 @@ export function mean<F extends Float>(x: Tensor<Shape, F>, axis: Axes, keepdim: 
 export function variance<F extends Float>(x: Tensor<Shape, F>, axis: Axes, correction: number | undefined, keepdim: boolean | undefined): Tensor<Shape, F> {
   requireFloat(x, "variance");
   const centered = x.sub(mean(x, axis, true));
-  return sum(centered.mul(centered), axis, keepdim).div(count(x, axis) - (correction ?? 1));
+  return sum(centered.mul(centered), axis, keepdim).div(plus(count(x, axis), -(correction ?? 1)));
 }
 
 export function std<F extends Float>(x: Tensor<Shape, F>, axis: Axes, correction: number | undefined, keepdim: boolean | undefined): Tensor<Shape, F> {
@@ -64,7 +65,7 @@ function max<F extends Float>(x: Tensor<Shape, F>, axis: Axes): Tensor<Shape, F>
 function count(x: Tensor<Shape, DTypeName>, axis: Axes): number {
   if (axis === undefined) return elementCount(x);
   if (typeof axis === "number") return sizeAt(x, axis);
-  return axis.reduce((product, one) => product * sizeAt(x, one), 1);
+  return axis.reduce((product, one) => times(product, sizeAt(x, one)), 1);
 }
 
 function requireFloat(x: Tensor<Shape, DTypeName>, name: string): void {

@@ -4,6 +4,7 @@
  */
 
 import type { Op } from "../ir/module.ts";
+import { isMemory } from "../ir/type.ts";
 
 /** Whether an op without uses still matters: a store, or regions that hold one. */
 export function hasEffect(op: Op): boolean {
@@ -13,8 +14,7 @@ export function hasEffect(op: Op): boolean {
 
 /** Whether equal operands and attrs give equal results: no memory is made, read or written, and no region runs. */
 export function isPure(op: Op): boolean {
-  const isMemory = [...op.operands, ...op.results].some(({ type }) => type.kind === "buffer");
-  return op.regions.length === 0 && op.results.length > 0 && !isMemory;
+  return op.regions.length === 0 && op.results.length > 0 && ![...op.operands, ...op.results].some(({ type }) => isMemory(type));
 }
 
 const commutative: ReadonlySet<string> = new Set(["add", "mul", "and", "or", "xor", "eq", "ne", "mul_high"]);

@@ -33,6 +33,8 @@ export class Units {
   readonly #readers = new Map<Value, Set<Unit>>();
   readonly #opsOf = new Map<Unit, readonly Op[]>();
   readonly #sourcesOf = new Map<Unit, readonly Op[]>();
+  /** The ops that must stay before an op, since both use a stack. */
+  readonly #before = new Map<Op, readonly Op[]>();
   readonly #refused = new Map<Group, Set<Group>>();
 
   constructor(region: Region) {
@@ -41,6 +43,7 @@ export class Units {
       this.#position.set(op, position);
       for (const result of op.results) this.#definition.set(result, op);
     });
+    this.#orderStacks(region);
     const wanted = new Set(region.yields);
     for (const op of region.ops) if (!isFusible(op)) for (const value of usedValues(op)) wanted.add(value);
     for (const op of region.ops) {
@@ -134,7 +137,7 @@ export class Units {
     return [...dependencies];
   }
 
-  /** The ops, of whichever unit, that compute what a unit reads. */
+  /** The ops, of whichever unit, that compute what a unit reads, or must come first for another reason. */
   #sources(unit: Unit): readonly Op[] {
     const known = this.#sourcesOf.get(unit);
     if (known !== undefined) return known;
@@ -143,8 +146,19 @@ export class Units {
       const definition = this.#definition.get(value);
       if (definition !== undefined) sources.add(definition);
     }
+    if (unit.kind === "other") this.#before.get(unit.op)?.forEach((op) => sources.add(op));
     this.#sourcesOf.set(unit, [...sources]);
     return [...sources];
+  }
+
+  #orderStacks(region: Region): void {
+    const last = new Map<Value, Op>();
+    for (const op of region.ops) {
+      const stacks = usedValues(op).filter(({ type }) => type.kind === "stack");
+      const before = stacks.map((stack) => last.get(stack)).filter((earlier) => earlier !== undefined);
+      if (before.length > 0) this.#before.set(op, before);
+      stacks.forEach((stack) => last.set(stack, op));
+    }
   }
 
   #addReader(unit: Unit): void {

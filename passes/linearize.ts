@@ -1,21 +1,26 @@
 /**
  * Forward mode: copies a region and computes, beside each value that depends on a tangent, its tangent.
  *
- * A tangent that is undefined is zero and stays symbolic. Only values on a path from a tangent to a wanted result get
- * one. An op's record gives the rule: `jvp` if it is nonlinear; for an op that is linear in some operands the rule
- * follows from that alone. The tangent ops that this emits are all linear in the tangents, which transpose.ts relies on.
+ * A tangent that is undefined is zero and stays symbolic. Only active values (activity.ts) get one. An op's record gives the
+ * rule: `jvp` if it is nonlinear; for an op that is linear in some operands the rule follows from that alone. The tangent
+ * ops that this emits are all linear in the tangents, which transpose.ts relies on. What becomes of branches and loops is
+ * the business of who asks: forward mode weaves tangents into them, reverse mode splits them.
  */
 
 import { type Builder, IrError } from "../ir/builder.ts";
-import type { Op, Region, Span, Value } from "../ir/module.ts";
+import { only, present } from "../ir/expect.ts";
+import { type Op, type Region, type Span, type Value, visitOps } from "../ir/module.ts";
 import { isLinearIn, type TransposeRule, TypeFault } from "../ir/op.ts";
 import { findRecord } from "../ir/ops/table.ts";
-import { inlineRegion, usedValues } from "../ir/rewrite.ts";
-import { isFloat, printType, type Type } from "../ir/type.ts";
+import { inlineRegion, type Rewriter } from "../ir/rewrite.ts";
+import { printType, type Type } from "../ir/type.ts";
+import { activeValues, isDifferentiable } from "./activity.ts";
 
 export interface PushedForward {
   readonly results: readonly Value[];
   readonly tangents: readonly (Value | undefined)[];
+  /** Those that stand beside stacks of the region. */
+  readonly tangentStacks: readonly Value[];
 }
 
 export interface ForwardRequest {
@@ -27,53 +32,89 @@ export interface ForwardRequest {
   readonly wanted: readonly number[];
   /** Where the differentiated function is called: added to the spans of every op. */
   readonly site: readonly Span[];
+  /** Builds an `if`, `for` or `while` with something active in it, and says the tangents of its results. */
+  readonly control: ControlRule;
+}
+
+export type ControlRule = (b: Builder, op: Op, operands: readonly Value[], rewriter: Rewriter, tangents: Tangents) => readonly Value[];
+
+/** Of old values: two parameters may be given the same primal. */
+export interface Tangents {
+  isActive(value: Value): boolean;
+  /** Undefined is zero. */
+  get(value: Value): Value | undefined;
+  set(value: Value, tangent: Value | undefined): void;
+  /** All that there are now. */
+  all(): Iterable<Value>;
 }
 
 /** Emits the region's ops and, for wanted results, their tangents. Throws an IrError at an op with no derivative. */
-export function pushForward(b: Builder, { region, primals, tangents, wanted, site }: ForwardRequest): PushedForward {
-  // Keyed by the values of `region`, not by the new ones: two parameters may be given the same primal.
-  const tangentOf = new Map<Value, Value>();
-  region.parameters.forEach((parameter, i) => {
-    const tangent = tangents[i];
-    if (tangent !== undefined) tangentOf.set(parameter, tangent);
-  });
-  const wantedYields = region.yields.filter((_, i) => wanted.includes(i));
-  const leadsToWanted = opsBehind(region, wantedYields);
+export function pushForward(b: Builder, { region, primals, tangents: given, wanted, site, control }: ForwardRequest): PushedForward {
+  const active = activeValues(
+    region,
+    region.parameters.filter((_, i) => given[i] !== undefined),
+    region.yields.filter((_, i) => wanted.includes(i)),
+  );
+  const tangents = tangentsOf(active);
+  region.parameters.forEach((parameter, i) => tangents.set(parameter, given[i]));
   const results = inlineRegion(b, region, primals, (_b, op, operands, rewriter) =>
     b.at([...op.spans, ...site], () => {
-      const isActive = leadsToWanted.has(op) && usedValues(op).some((value) => tangentOf.has(value));
-      if (isActive) rejectControlFlow(op, b.spans);
+      if (op.regions.length > 0 && holdsActive(op, active)) return control(b, op, operands, rewriter, tangents);
       const copied = b.op(op.name, operands, op.attrs, op.regions.map(rewriter.region));
-      if (isActive) {
-        const incoming = op.operands.map((operand) => tangentOf.get(operand));
-        tangentsOf(b, op, operands, incoming, copied).forEach((tangent, i) => {
-          const result = op.results[i];
-          if (tangent !== undefined && result !== undefined) tangentOf.set(result, tangent);
-        });
+      if (op.name === "stack" || op.name === "push" || op.name === "pop") pushStack(b, op, copied, tangents);
+      else if (op.results.some((result) => active.has(result))) {
+        const incoming = op.operands.map(tangents.get);
+        tangentsOfOp(b, op, operands, incoming, copied).forEach((tangent, i) => tangents.set(present(op.results[i], op.name), tangent));
       }
       return copied;
     }),
   );
-  return { results, tangents: region.yields.map((value, i) => (wanted.includes(i) ? tangentOf.get(value) : undefined)) };
+  return {
+    results,
+    tangents: region.yields.map((value, i) => (wanted.includes(i) ? tangents.get(value) : undefined)),
+    tangentStacks: [...tangents.all()].filter(({ type }) => type.kind === "stack"),
+  };
 }
 
-export function isDifferentiable(type: Type): boolean {
-  return type.kind === "tensor" && isFloat(type.dtype);
+function tangentsOf(active: ReadonlySet<Value>): Tangents {
+  const known = new Map<Value, Value>();
+  return {
+    isActive: (value) => active.has(value),
+    get: (value) => known.get(value),
+    set: (value, tangent) => {
+      if (tangent === undefined) known.delete(value);
+      else if (active.has(value)) known.set(value, tangent);
+    },
+    all: () => known.values(),
+  };
 }
 
-/** The ops of a region, not counting those inside other ops, that these values are computed from. */
-function opsBehind(region: Region, values: readonly Value[]): ReadonlySet<Op> {
-  const needed = new Set(values);
-  const ops = new Set<Op>();
-  for (const op of region.ops.toReversed()) {
-    if (!op.results.some((result) => needed.has(result))) continue;
-    ops.add(op);
-    usedValues(op).forEach((value) => needed.add(value));
+function holdsActive(op: Op, active: ReadonlySet<Value>): boolean {
+  const isActive = (value: Value): boolean => active.has(value);
+  let found = op.results.some(isActive);
+  // A branch may do nothing for its results, and push to an active stack.
+  for (const region of op.regions) {
+    visitOps(region, (inner) => {
+      found ||= (inner.name === "push" || inner.name === "pop") && inner.operands.some(isActive);
+    });
   }
-  return ops;
+  return found;
 }
 
-function tangentsOf(
+/** The tangents of what is on a stack are on a stack of their own, which is pushed and popped at the same places. */
+function pushStack(b: Builder, op: Op, copied: readonly Value[], tangents: Tangents): void {
+  const stack = op.name === "stack" ? only(op.results) : op.operands[0];
+  if (stack === undefined || !tangents.isActive(stack)) return;
+  if (op.name === "stack") tangents.set(stack, only(b.op("stack", [], op.attrs)));
+  const beside = present(tangents.get(stack), "a stack is used before it is made");
+  if (op.name === "push") {
+    const value = present(op.operands[1], "push takes a value");
+    b.push(beside, tangents.get(value) ?? zeros(b, value.type));
+  }
+  if (op.name === "pop") tangents.set(only(op.results), b.pop(beside));
+}
+
+function tangentsOfOp(
   b: Builder,
   op: Op,
   primals: readonly Value[],
@@ -124,17 +165,4 @@ function applyToTangents(
 export function zeros(b: Builder, type: Type): Value {
   if (type.kind !== "tensor") throw new Error(`only tensors have tangents, not ${printType(type)}`);
   return b.constantOf(type, 0);
-}
-
-function rejectControlFlow(op: Op, spans: readonly Span[]): void {
-  if (op.regions.length === 0) return;
-  throw new IrError(
-    op.name,
-    new TypeFault(
-      "gradients through control flow come in a later version",
-      [`this ${op.name} depends on a value that is differentiated`],
-      "compute the choice with where(condition, a, b), or wrap what it depends on in stopGradient",
-    ),
-    spans,
-  );
 }

@@ -38,7 +38,7 @@ export function explainMissing({ tier }: Limits, { fact, dtype }: MissingDType):
 
 /** Whether fit-dtypes makes an f32 of it. */
 export function isNarrowed(type: Type, { dtypes }: Pick<Limits, "dtypes">): boolean {
-  return type.kind === "tensor" && type.dtype === "f64" && type.shape.length === 0 && !dtypes.includes("f64") && dtypes.includes("f32");
+  return (type.kind === "tensor" || type.kind === "stack") && type.dtype === "f64" && type.shape.length === 0 && !dtypes.includes("f64") && dtypes.includes("f32");
 }
 
 /** With `signatures`, the leaves of a function that has one are judged by it, and named with their places. */

@@ -11,8 +11,8 @@ import { at } from "../ir/expect.ts";
 import { type Func, inputsOfLaunch, type Module, type Op, type Region, Value } from "../ir/module.ts";
 import type { MemoryPlan, PlannedBuffer, PlannedStep } from "../ir/plan.ts";
 import { functionsOf } from "../ir/rewrite.ts";
-import { tensorTypeOf } from "../ir/type-of.ts";
-import { bytesOf, printType, type TensorType } from "../ir/type.ts";
+import { stackTypeOf, tensorTypeOf } from "../ir/type-of.ts";
+import { bytesOf, printType, type StackType, type TensorType } from "../ir/type.ts";
 import { elementCount, mulDims, sameDim } from "../ir/dim.ts";
 import type { ConstantPool } from "./constant-pool.ts";
 import { replacesElements } from "./in-place.ts";
@@ -42,6 +42,8 @@ class Planner {
   readonly #constants: ConstantPool;
   readonly #kernels: (name: string) => Func | undefined;
   readonly #launches = new Map<number, Op>();
+  readonly #stacks: StackType[] = [];
+  readonly #stackOf = new Map<Value, number>();
   #step = 0;
 
   constructor(module: Module, func: Func, donated: ReadonlySet<number>, constants: ConstantPool) {
@@ -58,7 +60,7 @@ class Planner {
     const steps = this.#region(this.#func.body);
     const results = this.#func.body.yields.map((value) => this.#buffer(value));
     steps.push(...this.#separate(results));
-    return { buffers: this.#assignRoles(new Set(results.map((buffer) => this.#root(buffer)))), steps, results };
+    return { buffers: this.#assignRoles(new Set(results.map((buffer) => this.#root(buffer)))), stacks: this.#stacks, steps, results };
   }
 
   /**
@@ -105,6 +107,9 @@ class Planner {
         this.#bufferOf.set(result, this.#add({ type: tensorTypeOf(result), leaf: undefined, aliasOf: undefined, constant }));
         return [];
       }
+      case "stack": return [this.#newStack(op)];
+      case "push": return [this.#onStack("push", op, this.#read(at(op.operands, 1)))];
+      case "pop": return [this.#onStack("pop", op, this.#write(this.#define(at(op.results, 0))))];
       case "if": return this.#if(op);
       case "while": return this.#while(op);
       default: throw new Error(`${op.name} is no step of a program`);
@@ -118,6 +123,20 @@ class Planner {
     this.#launches.set(this.#step, op);
     this.#step++;
     return { kind: "launch", kernel: String(op.attrs["callee"]), buffers: [...(inputs ?? []), ...outputs] };
+  }
+
+  #newStack(op: Op): PlannedStep {
+    const stack = at(op.results, 0);
+    this.#stackOf.set(stack, this.#stacks.push(stackTypeOf(stack)) - 1);
+    this.#step++;
+    return { kind: "clear", stack: this.#stacks.length - 1 };
+  }
+
+  #onStack(kind: "push" | "pop", { operands: [operand] }: Op, buffer: number): PlannedStep {
+    const stack = operand === undefined ? undefined : this.#stackOf.get(operand);
+    if (stack === undefined) throw new Error(`a ${kind} has a stack`);
+    this.#step++;
+    return { kind, stack, buffer };
   }
 
   #if(op: Op): readonly PlannedStep[] {

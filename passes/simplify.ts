@@ -17,7 +17,7 @@ import type { Attrs, Op, Region, Value } from "../ir/module.ts";
 import { evaluateScalar, isElementwise } from "../ir/op.ts";
 import { findRecord } from "../ir/ops/table.ts";
 import { functionsOf, mapModule, rewriteFunction, type Rewriter, type RewriteRule } from "../ir/rewrite.ts";
-import { sameType, type ScalarType, type TensorType, type Type } from "../ir/type.ts";
+import { isMemory, sameType, type ScalarType, type TensorType, type Type } from "../ir/type.ts";
 import { isPure } from "./effects.ts";
 import { arithmeticIdentities } from "./identities/arithmetic.ts";
 import { contractIdentities } from "./identities/contract.ts";
@@ -48,7 +48,7 @@ function simplifyOps(): RewriteRule {
     const s = simplifierOf(b, known);
     if (op.regions.length > 0) return b.copy(op, operands, op.regions.map((_, i) => simplifiedRegion(op, operands, i, s, known, rewriter)));
     const type = op.results[0]?.type;
-    if (!isSimple(op) || type === undefined || type.kind === "buffer") return undefined;
+    if (!isSimple(op) || type === undefined || isMemory(type)) return undefined;
     return [simplified({ name: op.name, operands, attrs: op.attrs, type }, s, b, known)];
   };
 }
@@ -154,6 +154,6 @@ function constantAttrs(type: TensorType | ScalarType, value: number | readonly n
 
 function typeOf(name: string, operands: readonly Value[], attrs: Attrs): TensorType | ScalarType {
   const [type]: readonly (Type | undefined)[] = findRecord(name).infer(operands.map((operand) => operand.type), attrs, []);
-  if (type === undefined || type.kind === "buffer") throw new Error(`${name} does not make a tensor, scalar or vector`);
+  if (type === undefined || isMemory(type)) throw new Error(`${name} does not make a tensor, scalar or vector`);
   return type;
 }

@@ -21,10 +21,12 @@ import { findFunction, type Func, type Module, type Op, type Value, visitOps } f
 import { TypeFault } from "../ir/op.ts";
 import { functionsOf, rewriteFunction } from "../ir/rewrite.ts";
 import { printType } from "../ir/type.ts";
+import { isDifferentiable } from "./activity.ts";
 import { inlineCall } from "./inline.ts";
-import { isDifferentiable, pushForward, zeros } from "./linearize.ts";
+import { pushForward, zeros } from "./linearize.ts";
 import type { Pass } from "./pass.ts";
-import { pullBack } from "./transpose.ts";
+import { pullBack } from "./pull-back.ts";
+import { weaveControl } from "./weave-control.ts";
 
 const inlined: ReadonlySet<string> = new Set(["call", "value_and_grad", "jvp"]);
 
@@ -104,7 +106,7 @@ function forwardMode(b: Builder, op: Op, operands: readonly Value[], callee: Fun
   const primals = operands.slice(0, count);
   const tangents = primals.map((primal, i) => (isDifferentiable(primal.type) ? operands[count + i] : undefined));
   const wanted = callee.body.yields.map((_, i) => i);
-  const pushed = pushForward(b, { region: callee.body, primals, tangents, wanted, site: op.spans });
+  const pushed = pushForward(b, { region: callee.body, primals, tangents, wanted, site: op.spans, control: weaveControl });
   return [...pushed.results, ...pushed.results.map((result, i) => pushed.tangents[i] ?? zeros(b, result.type))];
 }
 

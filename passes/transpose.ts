@@ -1,85 +1,101 @@
 /**
- * Reverse mode: runs the linear part of a derivative backwards.
+ * Transposing: runs ops that are linear in some of their operands backwards.
  *
  * Forward mode (linearize.ts) emits two kinds of ops: those that depend on a tangent, which are linear in it, and the
- * rest, which compute the function and what its derivative needs of it. The rest is kept. The linear ops are walked
- * in reverse, each replaced by its `transpose`, which turns cotangents of its results into cotangents of its operands;
- * a value that is used twice gets the sum. A cotangent that is undefined is zero and stays symbolic.
+ * rest, which compute the function and what its derivative needs of it. The linear ops are walked in reverse here, each
+ * replaced by its `transpose`, which turns cotangents of its results into cotangents of its operands; a value that is used
+ * twice gets the sum. A cotangent that is undefined is zero and stays symbolic. What was pushed is popped, and the other
+ * way round; branches and loops say themselves what their transpose is (split-control.ts).
  */
 
 import type { Builder } from "../ir/builder.ts";
-import { at } from "../ir/expect.ts";
-import type { Func, Op, Span, Value } from "../ir/module.ts";
+import { at, only, present } from "../ir/expect.ts";
+import type { Op, Value } from "../ir/module.ts";
 import { isLinearIn, type TransposeRule } from "../ir/op.ts";
+import type { StackAttrs } from "../ir/ops/stack.ts";
 import { findRecord } from "../ir/ops/table.ts";
-import { createRewriter, usedValues } from "../ir/rewrite.ts";
+import { usedValues } from "../ir/rewrite.ts";
 import { tensorTypeOf } from "../ir/type-of.ts";
 import { printType, sameType } from "../ir/type.ts";
-import { isDifferentiable, type PushedForward, pushForward, zeros } from "./linearize.ts";
+import { zeros } from "./linearize.ts";
 
-export interface PulledBack {
-  readonly results: readonly Value[];
-  /** One for each of `wrt`; undefined is zero. */
-  readonly gradients: readonly (Value | undefined)[];
+/** What the forward part of one gradient says to its backward part, beside ops. */
+export interface Backward {
+  /** What takes the place of each op `linear`, by its id. */
+  readonly transposes: Transpose[];
+  /** Stacks that ops already use, and that have to be made where the function begins. */
+  readonly stacks: Value[];
+  /** By the stack of tangents that it belongs to. */
+  readonly cotangentStacks: Map<Value, Value>;
 }
 
-/** The results of `func`, and the derivative of its first, a float of rank 0, with respect to these operands. */
-export function pullBack(b: Builder, func: Func, operands: readonly Value[], wrt: readonly number[], site: readonly Span[]): PulledBack {
-  let pushed: PushedForward | undefined;
-  const active = wrt.filter((position) => isDifferentiable(at(operands, position).type));
-  const forward = b.region(active.map((position) => at(operands, position).type), (parameters) => {
-    const tangents = operands.map((_, i) => parameters[active.indexOf(i)]);
-    pushed = pushForward(b, { region: func.body, primals: operands, tangents, wanted: [0], site });
-    return [];
+/** Builds ops that give, from the cotangents of results (undefined is zero), what they add to the cotangents of operands. */
+export type Transpose = (b: Builder, cotangents: readonly (Value | undefined)[], lookUp: Lookup) => readonly Contribution[];
+
+export type Contribution = readonly [operand: Value, cotangent: Value];
+
+/** Where a value of the forward part is in the backward part. */
+export type Lookup = (value: Value) => Value;
+
+/** The ops of a list that depend on tangents. */
+export interface LinearPart {
+  /** In order. */
+  readonly ops: readonly Op[];
+  /** Whether a value is a tangent, or computed from one. */
+  has(value: Value): boolean;
+}
+
+/** `tangents` are those that the ops have from elsewhere, and the stacks of tangents among their results. */
+export function linearPart(ops: readonly Op[], tangents: Iterable<Value>): LinearPart {
+  const found = new Set(tangents);
+  const linear = ops.filter((op) => {
+    const isLinear = op.results.some((result) => found.has(result)) || usedValues(op).some((value) => found.has(value));
+    if (isLinear) op.results.forEach((result) => found.add(result));
+    return isLinear;
   });
-  if (pushed === undefined) throw new Error("a region was built without its body");
-
-  const linear = dependents(forward.ops, forward.parameters);
-  const isLinear = (op: Op): boolean => op.results.some((result) => linear.has(result));
-  const rewriter = createRewriter(b, () => undefined);
-  rewriter.inline({ parameters: [], ops: forward.ops.filter((op) => !isLinear(op)), yields: [] }, []);
-
-  const results = pushed.results.map(rewriter.value);
-  const cotangents = new Map<Value, Value>();
-  const [tangent] = pushed.tangents;
-  if (tangent !== undefined) cotangents.set(tangent, b.constantOf(tensorTypeOf(tangent), 1));
-  const residual = (value: Value): Value | undefined => (linear.has(value) ? undefined : rewriter.value(value));
-  for (const op of forward.ops.toReversed()) if (isLinear(op)) transposeOp(b, op, residual, cotangents);
-  return { results, gradients: wrt.map((position) => gradientOf(position, active, forward.parameters, cotangents)) };
+  return { ops: linear, has: (value) => found.has(value) };
 }
 
-function gradientOf(position: number, active: readonly number[], parameters: readonly Value[], cotangents: ReadonlyMap<Value, Value>): Value | undefined {
-  const parameter = parameters[active.indexOf(position)];
-  return parameter === undefined ? undefined : cotangents.get(parameter);
-}
-
-/** All values that are computed from these, themselves included. */
-function dependents(ops: readonly Op[], values: readonly Value[]): ReadonlySet<Value> {
-  const found = new Set(values);
-  for (const op of ops) {
-    if (usedValues(op).some((value) => found.has(value))) op.results.forEach((result) => found.add(result));
-  }
-  return found;
-}
-
-/** Adds to `cotangents` what the results of one linear op contribute to its operands. */
-function transposeOp(b: Builder, op: Op, residual: (value: Value) => Value | undefined, cotangents: Map<Value, Value>): void {
-  if (!op.results.some((result) => cotangents.has(result))) return;
-  b.at(op.spans, () => {
-    const operands = op.operands.map(residual);
-    const rule = transposeRuleOf(op, operands);
-    const incoming = op.results.map((result) => cotangents.get(result) ?? zeros(b, result.type));
-    const outgoing = rule.transpose(b, incoming, operands, op.operands.map(tensorTypeOf), op.attrs);
-    op.operands.forEach((operand, i) => {
-      const contribution = outgoing[i];
-      if (operands[i] !== undefined || contribution === undefined) return;
-      if (!sameType(contribution.type, operand.type)) {
-        throw new Error(`the transpose of ${op.name} gives operand ${i} a cotangent of ${printType(contribution.type)}, but it is ${printType(operand.type)}`);
+/** Adds to `cotangents` what the results of linear ops contribute to their operands. */
+export function transposeOps(b: Builder, linear: LinearPart, lookUp: Lookup, cotangents: Map<Value, Value>, backward: Backward): void {
+  for (const { name, attrs, results } of linear.ops) if (name === "stack") backward.cotangentStacks.set(only(results), b.stack(attrs as StackAttrs));
+  const residual = (value: Value): Value | undefined => (linear.has(value) ? undefined : lookUp(value));
+  for (const op of linear.ops.toReversed()) {
+    b.at(op.spans, () => {
+      for (const [operand, cotangent] of contributionsOf(b, op, residual, lookUp, cotangents, backward)) {
+        const sum = cotangents.get(operand);
+        cotangents.set(operand, sum === undefined ? cotangent : b.add(sum, cotangent));
       }
-      const present = cotangents.get(operand);
-      cotangents.set(operand, present === undefined ? contribution : b.add(present, contribution));
     });
+  }
+}
+
+function contributionsOf(b: Builder, op: Op, residual: (value: Value) => Value | undefined, lookUp: Lookup, cotangents: ReadonlyMap<Value, Value>, backward: Backward): readonly Contribution[] {
+  const incoming = op.results.map((result) => cotangents.get(result));
+  switch (op.name) {
+    case "stack": return [];
+    case "push": return [[at(op.operands, 1), b.pop(stackBeside(op, backward))]];
+    case "pop":
+      b.push(stackBeside(op, backward), incoming[0] ?? zeros(b, only(op.results).type));
+      return [];
+    case "linear": return at(backward.transposes, Number(op.attrs["id"]))(b, incoming, lookUp);
+  }
+  if (incoming.every((cotangent) => cotangent === undefined)) return [];
+  const operands = op.operands.map(residual);
+  const rule = transposeRuleOf(op, operands);
+  const outgoing = rule.transpose(b, incoming.map((cotangent, i) => cotangent ?? zeros(b, at(op.results, i).type)), operands, op.operands.map(tensorTypeOf), op.attrs);
+  return op.operands.flatMap((operand, i): readonly Contribution[] => {
+    const contribution = outgoing[i];
+    if (operands[i] !== undefined || contribution === undefined) return [];
+    if (!sameType(contribution.type, operand.type)) {
+      throw new Error(`the transpose of ${op.name} gives operand ${i} a cotangent of ${printType(contribution.type)}, but it is ${printType(operand.type)}`);
+    }
+    return [[operand, contribution]];
   });
+}
+
+function stackBeside({ operands }: Op, { cotangentStacks }: Backward): Value {
+  return present(cotangentStacks.get(at(operands, 0)), "a stack of tangents has one of cotangents beside it");
 }
 
 function transposeRuleOf(op: Op, operands: readonly (Value | undefined)[]): TransposeRule {

@@ -119,6 +119,7 @@ export interface PlanDescription {
   readonly parameterBytes: Float64Array;
   readonly donated: Uint8Array;
   readonly outputs: Int32Array;
+  readonly stackBytes: Float64Array;
   readonly code: Int32Array;
   readonly arenaBytes: number;
   readonly work: number;

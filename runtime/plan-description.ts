@@ -24,6 +24,7 @@ export function describePlan(program: Program, plan: Plan): PlanDescription {
     donated: Uint8Array.from(plan.parameterDonated, (donated) => (donated ? 1 : 0)),
     outputs: Int32Array.from(program.resultBuffers),
     code: Int32Array.from(plan.code),
+    stackBytes: Float64Array.from(plan.stackBytes),
     arenaBytes: plan.arenaBytes,
     work: plan.work,
   };

@@ -1,7 +1,7 @@
 /**
  * A plan: a Program with every formula evaluated for one tuple of sizes. Made once for each tuple and kept.
  *
- * The one idea: structured steps become a flat list of four instructions with jumps, buffers become (kind, position,
+ * The one idea: structured steps become a flat list of a few instructions with jumps, buffers become (kind, position,
  * bytes) with aliases followed to their roots, and temporaries get offsets in one arena. What is left for a device is
  * a loop over integers. A plan is the same for every device except for the arena's alignment.
  *
@@ -26,6 +26,12 @@ export const instructions = {
   branchIfFalse: 2,
   /** target */
   jump: 3,
+  /** stack, buffer */
+  push: 4,
+  /** stack, buffer */
+  pop: 5,
+  /** stack */
+  clear: 6,
 } as const;
 
 export const bufferKinds = { parameter: 0, result: 1, temporary: 2, constant: 3 } as const;
@@ -56,6 +62,8 @@ export interface Plan {
   /** The buffers a run allocates, in the order of their positions; `reuses` is a donated parameter leaf or -1. */
   readonly allocations: readonly { readonly bytes: number; readonly reuses: number }[];
   readonly arenaBytes: number;
+  /** Of one element of each stack. */
+  readonly stackBytes: readonly number[];
   readonly kernels: readonly { readonly grid: number; readonly work: number }[];
   readonly code: readonly number[];
   /** Scalar operations of a whole run; infinite where loops make it unknown. */
@@ -97,6 +105,7 @@ export function planOf(program: Program, sizes: readonly number[], alignment: nu
     buffers,
     allocations,
     arenaBytes,
+    stackBytes: (program.stacks ?? []).map(({ dtype, shape }) => tensorOf(dtype, shape).bytes),
     kernels,
     code,
     work: workOf(program, program.steps, kernels, buffers),
@@ -154,6 +163,13 @@ function emit(steps: readonly Step[], code: number[]): void {
       case "copy":
         code.push(instructions.copy, step.from, step.to);
         break;
+      case "push":
+      case "pop":
+        code.push(instructions[step.kind], step.stack, step.buffer);
+        break;
+      case "clear":
+        code.push(instructions.clear, step.stack);
+        break;
       case "if": {
         const toOtherwise = code.push(instructions.branchIfFalse, step.condition, 0) - 1;
         emit(step.then, code);
@@ -187,6 +203,12 @@ function workOf(program: Program, steps: readonly Step[], kernels: Plan["kernels
       }
       case "copy":
         work += at(program, buffers, step.to, "buffer").bytes / 16;
+        break;
+      case "push":
+      case "pop":
+        work += at(program, buffers, step.buffer, "buffer").bytes / 16;
+        break;
+      case "clear":
         break;
       case "if":
         work += Math.max(workOf(program, step.then, kernels, buffers), workOf(program, step.otherwise, kernels, buffers));

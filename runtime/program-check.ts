@@ -55,6 +55,11 @@ function checkParts(program: Program, where: string): void {
   const leaves = parameterLeaves(program.parameters);
   for (const { shape } of [...leaves, ...leavesOf(program.result, 0, "")]) shape.forEach(checkFormula);
   const count = program.buffers.length;
+  const { stacks = [] } = program;
+  for (const { dtype, shape } of stacks) {
+    if (!isDType(dtype)) throw broken(`a stack has the dtype ${JSON.stringify(dtype)}`);
+    shape.forEach(checkFormula);
+  }
   program.buffers.forEach((buffer, index) => checkBuffer(buffer, index));
   const results = leavesOf(program.result, 0, "").length;
   if (program.resultBuffers.length < results) throw broken(`${results} results have ${program.resultBuffers.length} buffers`);
@@ -90,6 +95,14 @@ function checkParts(program: Program, where: string): void {
       case "copy":
         require(step.from, count, "buffer");
         require(step.to, count, "buffer");
+        return;
+      case "push":
+      case "pop":
+        require(step.stack, stacks.length, "stack");
+        require(step.buffer, count, "buffer");
+        return;
+      case "clear":
+        require(step.stack, stacks.length, "stack");
         return;
       case "if":
         require(step.condition, count, "buffer");

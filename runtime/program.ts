@@ -24,6 +24,8 @@ export interface Program {
   readonly guards: readonly Guard[];
   readonly buffers: readonly BufferSpec[];
   readonly kernels: readonly KernelSpec[];
+  /** Memory that grows while a call runs, and is gone at its end; absent where there is none. */
+  readonly stacks?: readonly StackSpec[];
   readonly steps: readonly Step[];
   /** Buffer of each result leaf, left to right. Two leaves may name one buffer; a leaf may name a parameter's. */
   readonly resultBuffers: readonly number[];
@@ -86,6 +88,12 @@ export interface BufferSpec {
     | { readonly kind: "constant"; readonly offset: number };
 }
 
+/** What is on a stack: tensors of one type. */
+export interface StackSpec {
+  readonly dtype: DTypeName;
+  readonly shape: readonly Formula[];
+}
+
 export interface KernelSpec {
   /** Symbol in the shared object, or entry point in the module. */
   readonly entry: string;
@@ -112,7 +120,10 @@ export type Step =
   | { readonly kind: "copy"; readonly from: number; readonly to: number }
   | { readonly kind: "if"; readonly condition: number; readonly then: readonly Step[]; readonly otherwise: readonly Step[] }
   /** do { head; if (!condition) break; body } forever. */
-  | { readonly kind: "loop"; readonly head: readonly Step[]; readonly condition: number; readonly body: readonly Step[] };
+  | { readonly kind: "loop"; readonly head: readonly Step[]; readonly condition: number; readonly body: readonly Step[] }
+  /** Copies a buffer onto a stack, or what is on top of it into a buffer and takes it off; `clear` empties it. */
+  | { readonly kind: "push" | "pop"; readonly stack: number; readonly buffer: number }
+  | { readonly kind: "clear"; readonly stack: number };
 
 export interface Mutation {
   /** The path from the arguments: [0, "running", "mean"]. */

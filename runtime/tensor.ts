@@ -181,13 +181,22 @@ export function bufferOn(device: Device, value: Tensor<Shape, DTypeName>, isSmal
 
 /** The state of handles that a call consumed, made while it is on the stack; `caller` is the function that the user called. */
 export function donatedTo(name: string, caller: (...args: never[]) => unknown): TensorState {
-  // Only the line of the call is ever shown; a stack of one frame is cheap to record.
+  return { kind: "donated", call: name, site: frameAbove(caller) };
+}
+
+/** " at model.ts:11:12": where a function that is on the stack was called; nothing where engines do not say. */
+export function siteAbove(caller: (...args: never[]) => unknown): string {
+  return siteOf(frameAbove(caller));
+}
+
+/** Only the line of the call is ever shown; a stack of one frame is cheap to record. */
+function frameAbove(caller: (...args: never[]) => unknown): { readonly stack?: string } {
   const limit = Error.stackTraceLimit;
   Error.stackTraceLimit = 1;
   const site: { stack?: string } = {};
   Error.captureStackTrace(site, caller);
   Error.stackTraceLimit = limit;
-  return { kind: "donated", call: name, site };
+  return site;
 }
 
 export type NestedNumbers = number | boolean | readonly NestedNumbers[];

@@ -68,10 +68,10 @@ const dayMilliseconds = 24 * 3600 * 1000;
 export function isKept(path: string): boolean {
   const found = statSync(path, { throwIfNoEntry: false });
   if (found === undefined) return false;
-  const now = Date.now();
-  if (now - found.mtimeMs > dayMilliseconds) {
+  const now = new Date();
+  if (now.getTime() - found.mtimeMs > dayMilliseconds) {
     try {
-      utimesSync(path, now / 1000, now / 1000);
+      utimesSync(path, now, now);
     } catch {
       // Somebody else's folder, or gone this moment: who opens it says so.
     }

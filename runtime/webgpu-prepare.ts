@@ -32,6 +32,8 @@ export interface Place {
 export type Operation =
   | { readonly kind: "launch"; readonly pipeline: Pipeline; readonly across: number; readonly down: number; readonly places: readonly Place[]; readonly groups: Map<string, GPUBindGroup> }
   | { readonly kind: "copy"; readonly from: Place; readonly to: Place }
+  | { readonly kind: "push" | "pop"; readonly stack: number; readonly place: Place }
+  | { readonly kind: "clear"; readonly stack: number }
   | { readonly kind: "branch"; readonly condition: Place; readonly otherwise: number }
   | { readonly kind: "jump"; readonly to: number };
 
@@ -103,6 +105,15 @@ function decode(program: Program, { code, kernels }: Plan, placeOf: (index: numb
         at += 3;
         break;
       }
+      case instructions.push:
+      case instructions.pop:
+        operations.push({ kind: instruction === instructions.push ? "push" : "pop", stack: first, place: placeOf(second) });
+        at += 3;
+        break;
+      case instructions.clear:
+        operations.push({ kind: "clear", stack: first });
+        at += 2;
+        break;
       case instructions.branchIfFalse:
         operations.push({ kind: "branch", condition: placeOf(first), otherwise: second });
         at += 3;

@@ -14,6 +14,7 @@ import { type Faults, wordsOf } from "./webgpu-faults.ts";
 import { bufferUsage, failureOf, mapForReading, type Storage, type WebGpuMemory } from "./webgpu-memory.ts";
 import type { Operation, Place, Roots } from "./webgpu-prepare.ts";
 import type { RunQueue } from "./webgpu-queue.ts";
+import { RunStack } from "./webgpu-stack.ts";
 
 export interface RunTarget {
   readonly device: GPUDevice;
@@ -27,7 +28,9 @@ export interface RunTarget {
 const bindGroupsKept = 16;
 
 interface Run {
+  /** Those of the plan's roots, and then what its stacks have grown by. */
   readonly storages: Storage[];
+  readonly stacks: Map<number, RunStack>;
   /** Next operation. */
   position: number;
   failure: Error | undefined;
@@ -72,7 +75,7 @@ export class PlannedRun implements PreparedPlan {
       for (const storage of own) memory.release(storage);
       throw error;
     }
-    const run: Run = { storages: [...storages, ...own, ...constants], position: 0, failure: undefined };
+    const run: Run = { storages: [...storages, ...own, ...constants], stacks: new Map(), position: 0, failure: undefined };
     for (const storage of [...storages, ...constants]) memory.retain(storage);
     const handles = this.#roots.results.map((root) => memory.handle(memory.retain(storageAt(run, root))));
     inputs.forEach((input, leaf) => {
@@ -161,10 +164,29 @@ export class PlannedRun implements PreparedPlan {
         pass = undefined;
         if (operation === undefined) return undefined;
         if (operation.kind === "branch") return operation;
-        encoder.copyBufferToBuffer(bufferAt(run, operation.from.root), 0, bufferAt(run, operation.to.root), 0, operation.from.bytes);
+        this.#move(run, encoder, operation);
         run.position++;
       }
     }
+  }
+
+  #move(run: Run, encoder: GPUCommandEncoder, operation: Exclude<Operation, { readonly kind: "launch" | "branch" | "jump" }>): void {
+    if (operation.kind === "copy") {
+      const { from, to } = operation;
+      return encoder.copyBufferToBuffer(bufferAt(run, from.root), 0, bufferAt(run, to.root), 0, from.bytes);
+    }
+    const stack = run.stacks.get(operation.stack) ?? new RunStack();
+    run.stacks.set(operation.stack, stack);
+    if (operation.kind === "clear") return stack.clear();
+    const { root, bytes } = operation.place;
+    if (operation.kind === "push") {
+      const { storage, offset, isFresh } = stack.push(bytes, (size) => this.#target.memory.allocate(size));
+      // Goes back to the pool when the run ends, as its other memory does.
+      if (isFresh) run.storages.push(storage);
+      return encoder.copyBufferToBuffer(bufferAt(run, root), 0, storage.block.buffer, offset, bytes);
+    }
+    const { storage, offset } = stack.pop(bytes);
+    encoder.copyBufferToBuffer(storage.block.buffer, offset, bufferAt(run, root), 0, bytes);
   }
 
   #bindGroup(run: Run, { pipeline: { layout }, places, groups }: Operation & { readonly kind: "launch" }): GPUBindGroup {

@@ -6,7 +6,7 @@
 import type { Dim } from "../dim.ts";
 import type { Attrs, Region, Value } from "../module.ts";
 import { type OpRecord, TypeFault } from "../op.ts";
-import { printType, sameType, type Type } from "../type.ts";
+import { isMemory, printType, sameType, type Type } from "../type.ts";
 import { given } from "./check.ts";
 
 /** results = condition ? then() : else(). */
@@ -126,8 +126,20 @@ export const jvp: OpRecord<(operands: readonly Value[], attrs: CallAttrs) => rea
   derivative: "none",
 };
 
+/**
+ * The linear part of a branch or a loop, while transform takes a gradient: what its results would be, given tangents among
+ * the operands. transpose.ts replaces it, with the rule that whoever made it knows; the region is there for the types.
+ */
+export const linear: OpRecord<(operands: readonly Value[], attrs: Attrs, regions: readonly [Region]) => readonly Value[]> = {
+  doc: "stands for a linear function of its operands whose results have the types that the region yields; only within transform",
+  operands: ["...operands"],
+  results: ["...results"],
+  regions: ["results"],
+  infer: (_operands, _attrs, [results]) => yieldTypes(results),
+};
+
 function isCondition(type: Type | undefined): boolean {
-  if (type === undefined || type.kind === "buffer" || type.dtype !== "bool") return false;
+  if (type === undefined || isMemory(type) || type.dtype !== "bool") return false;
   return type.kind === "tensor" ? type.shape.length === 0 : type.lanes === 1;
 }
 

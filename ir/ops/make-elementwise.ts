@@ -8,7 +8,7 @@ import { namedDim } from "../dim.ts";
 import { only } from "../expect.ts";
 import type { Value } from "../module.ts";
 import { type Derivative, type ElementwiseRecord, evaluateScalar, type Operand, type Sample, TypeFault } from "../op.ts";
-import { type DType, isFloat, isInteger, type ScalarDType, scalarType, sameType, type TensorType, type Type, tensorType } from "../type.ts";
+import { type DType, isFloat, isInteger, isMemory, type ScalarDType, scalarType, sameType, type TensorType, type Type, tensorType } from "../type.ts";
 import { fact } from "./check.ts";
 import { operandAt, tabulate } from "./tabulate.ts";
 
@@ -99,7 +99,7 @@ export function oneType(names: readonly string[], operands: readonly Type[]): Te
   if (operands.length !== names.length) throw new TypeFault(`it takes ${names.length} operands`, [`${operands.length} are given`]);
   const [first] = operands;
   const facts = operands.map((operand, position) => fact(names[position] ?? "it", operand));
-  if (first === undefined || first.kind === "buffer") throw new TypeFault("it takes tensors, scalars or vectors", facts);
+  if (first === undefined || isMemory(first)) throw new TypeFault("it takes tensors, scalars or vectors", facts);
   for (const operand of operands) {
     if (sameType(first, operand)) continue;
     const dtypesDiffer = operand.dtype !== first.dtype;

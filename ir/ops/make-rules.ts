@@ -9,7 +9,7 @@ import type { Dim } from "../dim.ts";
 import { at } from "../expect.ts";
 import type { Attrs, Value } from "../module.ts";
 import type { Derivative, Sample } from "../op.ts";
-import { type DType, type TensorType, tensorType } from "../type.ts";
+import { type DType, isMemory, printType, type TensorType, tensorType } from "../type.ts";
 
 /** d f(x) = factor(x, f(x)) dx */
 export function factorRule(factor: (b: Builder, x: Value, result: Value) => Value): Derivative {
@@ -48,7 +48,7 @@ export function addTangents(b: Builder, ...tangents: readonly (Value | undefined
 
 /** A splat of a value's own type. */
 export function splat(b: Builder, like: Value, value: number): Value {
-  if (like.type.kind === "buffer") throw new RangeError("a buffer has no constants");
+  if (isMemory(like.type)) throw new RangeError(`${printType(like.type)} has no constants`);
   return b.constantOf(like.type, value);
 }
 

@@ -23,6 +23,7 @@ import * as reductions from "./reduce.ts";
 import * as scans from "./scan.ts";
 import * as shape from "./shape.ts";
 import * as slices from "./slice.ts";
+import * as stacks from "./stack.ts";
 import { shuffleXor } from "./subgroup.ts";
 
 const { ifElse, forLoop, whileLoop, ...controlRest } = control;
@@ -43,6 +44,7 @@ export const opTable = {
   ...gather,
   ...random,
   ...controlRest,
+  ...stacks,
   ...kernel,
   mma,
   pack,

@@ -34,7 +34,7 @@ export function makeBatch(computations: readonly Computation[], device: Device):
   requireCompiler(device);
   const names = new Set<string>();
   const functions = computations.map(({ func }) => ({ ...func, name: unusedName(func.name, names) }));
-  const signatures = functions.map((func, i) => signatureOf(func, at(computations, i).dims));
+  const signatures = functions.map((func, i) => signatureOf(func, at(computations, i)));
   const { tiers, constants } = compileModule({ functions }, signatures, { tiers: [tierOf(device).tier] });
   const { source: text, flags, programs } = only(tiers);
   // Messages call a computation by its own name; the other one keeps its kernels apart.
@@ -56,10 +56,11 @@ function unusedName(name: string, names: Set<string>): string {
   return unused;
 }
 
-function signatureOf(func: Func, dims: readonly string[]): Signature {
+function signatureOf(func: Func, { dims, donated }: Computation): Signature {
   const signature = present(flatSignature(func, "eager"), `@${func.name} is no function of tensors`);
   // Sizes come with each call, and what they must satisfy was looked at with them.
-  return { ...signature, guards: [], dims: dims.map((name) => ({ name, min: 0, max: undefined })) };
+  const parameters = signature.parameters.map((parameter, i) => ({ ...parameter, donated: donated.has(i) }));
+  return { ...signature, parameters, guards: [], dims: dims.map((name) => ({ name, min: 0, max: undefined })) };
 }
 
 function requireCompiler(device: Device): (source: ProgramText) => DeviceModule {

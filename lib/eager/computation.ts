@@ -21,6 +21,8 @@ export interface Computation {
   readonly results: readonly TensorType[];
   /** Its named dims in order of appearance; whoever runs it says their sizes in this order. */
   readonly dims: readonly string[];
+  /** Parameters whose memory results may take: running it consumes these buffers. */
+  readonly donated: ReadonlySet<number>;
   /** What was derived from it, by what was asked for. */
   readonly derived: Map<string, Derivative>;
   /** What it is equal to when it is equal; made when somebody asks. */
@@ -35,6 +37,7 @@ export interface Derivative {
 
 /** Those that were asked for of late. One that has gone is made again, and whoever has it may keep it. */
 const known = new LruMap<string, Computation>(1024);
+const nothing: ReadonlySet<number> = new Set();
 
 /** The computation that a function is; `dims` are its names in the order of their sizes. */
 export function computationOf(func: Func, dims: readonly string[]): Computation {
@@ -48,12 +51,12 @@ export function computationOf(func: Func, dims: readonly string[]): Computation 
 
 /** Computations of equal text are equal. */
 export function textOf(computation: Computation): string {
-  return (computation.text ??= `${computation.dims.join()} ${printFunction(computation.func)}`);
+  return (computation.text ??= `${computation.dims.join()} ${[...computation.donated].join()} ${printFunction(computation.func)}`);
 }
 
 /** One that nobody else can mean. */
-export function newComputation(func: Func, dims: readonly string[]): Computation {
-  return { func, parameters: func.body.parameters.map(typeOf), results: func.body.yields.map(typeOf), dims, derived: new Map() };
+export function newComputation(func: Func, dims: readonly string[], donated: ReadonlySet<number> = nothing): Computation {
+  return { func, parameters: func.body.parameters.map(typeOf), results: func.body.yields.map(typeOf), dims, donated, derived: new Map() };
 }
 
 /**

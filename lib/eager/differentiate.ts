@@ -5,13 +5,13 @@
  * constant, as it is in a built program.
  */
 
-import { ArgumentError } from "tsdlc-runtime";
+import { ArgumentError, tensorBrand } from "tsdlc-runtime";
 import { at } from "../../ir/expect.ts";
 import { isFloat } from "../../ir/type.ts";
 import { type AnyTensor, isLeaf } from "./handles.ts";
 import { pullBack, pushForward } from "./computation.ts";
 import { dispatch, withFaults } from "./dispatch.ts";
-import { execute } from "./execute.ts";
+import { execute, withDevice } from "./execute.ts";
 import { type Entry, Tape, withTape } from "./tape.ts";
 import { describeValue, isTree, mapLeaves, type Path, pathName, visitLeaves } from "./trees.ts";
 
@@ -118,7 +118,7 @@ function assignChanges(before: unknown, after: unknown, given: unknown): void {
 /** The cotangent of everything on the tape that the loss depends on. */
 function reverse(tape: Tape, loss: AnyTensor): ReadonlyMap<AnyTensor, AnyTensor> {
   const cotangents = new Map<AnyTensor, AnyTensor>();
-  if (tape.follows(loss)) cotangents.set(loss, dispatch("full", [[], 1, loss.dtype]) as AnyTensor);
+  if (tape.follows(loss)) cotangents.set(loss, filledLike(loss, 1));
   for (const entry of [...tape.entries].reverse()) pullEntry(tape, entry, cotangents);
   return cotangents;
 }
@@ -166,8 +166,14 @@ function pushEntry(entry: Entry, along: Map<AnyTensor, AnyTensor>): void {
   }
 }
 
-function zerosLike({ dtype, shape }: AnyTensor): AnyTensor {
-  return dispatch("full", [shape, 0, dtype]) as AnyTensor;
+function zerosLike(tensor: AnyTensor): AnyTensor {
+  return filledLike(tensor, 0);
+}
+
+/** Where the tensor is, which need not be where tensors are made. */
+function filledLike({ dtype, shape, [tensorBrand]: state }: AnyTensor, value: number): AnyTensor {
+  const make = (): AnyTensor => dispatch("full", [shape, value, dtype]) as AnyTensor;
+  return state.kind === "device" ? withDevice(state.device, make) : make();
 }
 
 /* ---------------------------------------------------------------- what is refused */

@@ -12,9 +12,10 @@ import type { DTypeName } from "../shape.ts";
 import { checkNumber } from "../surface/argument.ts";
 import { type AnyTensor, isLeaf, makeHandle } from "./handles.ts";
 import { type Application, deviceOf, execute } from "./execute.ts";
-import { type Argument, dependsOnDevice, type DeviceKind, generalize, specialize, type TensorFacts } from "./generalize.ts";
+import { type Argument, dependsOnDevice, type DeviceKind, generalize, type TensorFacts } from "./generalize.ts";
 import { faultOf } from "./faults.ts";
-import { currentTrace } from "./trace.ts";
+import { NamedSize } from "./named-size.ts";
+import { currentTrace, type OpenTrace } from "./trace.ts";
 import { describeValue, printNumber } from "./trees.ts";
 
 export { withFaults } from "./faults.ts";
@@ -68,7 +69,8 @@ export function dispatch(name: string, args: readonly unknown[]): AnyTensor | re
 
 function apply(primitive: Primitive, args: readonly unknown[]): AnyTensor | readonly AnyTensor[] {
   const { name, special, numbers, shapeAt } = primitive;
-  if (currentTrace() !== undefined) return writeDown(name, args);
+  const trace = currentTrace();
+  if (trace !== undefined) return writeDown(trace, name, args);
   if (shapeAt !== undefined) requireSizes(name, args[shapeAt]);
   if (special !== undefined) return special(args);
   const given = numbers === undefined ? args : withScalars(name, numbers, args);
@@ -118,11 +120,10 @@ function keepCall({ recent }: Primitive, args: readonly unknown[], kind: DeviceK
 }
 
 /** In a trace: with numbers and sizes as they are, which the compiler folds and fuses. */
-function writeDown(name: string, args: readonly unknown[]): AnyTensor | readonly AnyTensor[] {
+function writeDown(trace: OpenTrace, name: string, args: readonly unknown[]): AnyTensor | readonly AnyTensor[] {
   const tensors: AnyTensor[] = [];
   describe(name, args, tensors);
-  const known = specialize(name, args.map(toArgument));
-  return resultOf(known, tensors, name);
+  return resultOf(trace.call(name, args, (all) => all.map(toArgument)), tensors, name);
 }
 
 /** Primitives that need no kernel of their own. */
@@ -216,6 +217,7 @@ function describeOne(name: string, argument: unknown, tensors: AnyTensor[]): str
     return `${argument.dtype}[${argument.shape.join()}]`;
   }
   if (Array.isArray(argument)) return `[${argument.map((item) => describeOne(name, item, tensors)).join()}]`;
+  if (argument instanceof NamedSize && currentTrace() !== undefined) return String(argument);
   switch (typeof argument) {
     case "number": return printNumber(argument);
     case "string": return JSON.stringify(argument);

@@ -8,7 +8,7 @@ import type { Computation } from "./computation.ts";
 import type { TensorFacts } from "./generalize.ts";
 import { usualDevice } from "./host.ts";
 import { needsCompiler, prepare } from "./kernels.ts";
-import { isAwaited, operandOn, putOff } from "./pending.ts";
+import { isAwaited, operandOn, putOff, runPutOffs } from "./pending.ts";
 import { noteInScope } from "./scope.ts";
 import { isTaping, writeOnTapes } from "./tape.ts";
 import { currentTrace } from "./trace.ts";
@@ -24,16 +24,19 @@ export interface Application {
 /** Queues the computation, or writes it into the open trace, and returns handles of its results. Throws before anything has changed. */
 export function execute(application: Application, inputs: readonly AnyTensor[], name: string): readonly AnyTensor[] {
   const trace = currentTrace();
-  const outputs = trace === undefined ? run(application, inputs, name) : trace.inline(application.computation.func, inputs, application.results);
+  const outputs = trace === undefined ? run(application, inputs, name) : trace.inline(application.computation, inputs, application.results);
   if (isTaping()) writeOnTapes({ computation: application.computation, sizes: application.sizes, inputs, outputs });
   return outputs;
 }
 
 function run(application: Application, inputs: readonly AnyTensor[], name: string): readonly AnyTensor[] {
   const device = deviceOf(inputs, name);
-  if (isAwaited(inputs)) return made(putOff(application, inputs, name, device));
+  // What consumes operands comes after what reads them, and says at once which it may not consume.
+  const isConsuming = application.computation.donated.size > 0;
+  if (isConsuming) runPutOffs();
+  else if (isAwaited(inputs)) return made(putOff(application, inputs, name, device));
   if (application.prepared?.device !== device) {
-    if (needsCompiler(application.computation, device)) return made(putOff(application, inputs, name, device));
+    if (!isConsuming && needsCompiler(application.computation, device)) return made(putOff(application, inputs, name, device));
     application.prepared = { device, plan: prepare(application.computation, application.sizes, device) };
   }
   const { plan } = application.prepared;

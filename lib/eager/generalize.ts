@@ -18,6 +18,7 @@ import { onlyProven, surface, type SurfaceArgument, type SurfaceContext } from "
 import { elementwise } from "../surface/elementwise.ts";
 import { reduce } from "../surface/reduce.ts";
 import { type Computation, computationOf, newComputation } from "./computation.ts";
+import { dimOf, NamedSize } from "./named-size.ts";
 
 /** What is known of a tensor without its elements. */
 export interface TensorFacts {
@@ -26,7 +27,7 @@ export interface TensorFacts {
 }
 
 /** An argument of a primitive in which tensors are facts. */
-export type Argument = TensorFacts | number | string | boolean | undefined | readonly Argument[];
+export type Argument = TensorFacts | NamedSize | number | string | boolean | undefined | readonly Argument[];
 
 export interface Generalized {
   readonly computation: Computation;
@@ -66,10 +67,13 @@ function isLongFold(name: string, args: readonly Argument[], results: readonly T
 
 const [longFold, fewResults] = [2 ** 14, 4096];
 
-/** The call with its sizes as they are: what a trace writes down, where nothing is run that could be run again. */
-export function specialize(name: string, args: readonly Argument[]): Generalized {
-  const { func, isList } = applySurface(name, args, (size) => size, onlyProven);
-  const results = func.body.yields.map(({ type }) => factsOf(type));
+/**
+ * The call with its sizes as they are, which may be named: what a trace writes down, where nothing is run that could be
+ * run again. `sizeOf` is what stands in the shape of a tensor for a dim.
+ */
+export function specialize(name: string, args: readonly Argument[], context: SurfaceContext, sizeOf: (dim: Dim) => number): Generalized {
+  const { func, isList } = applySurface(name, args, dimOf, context);
+  const results = func.body.yields.map(({ type }) => factsOf(type, sizeOf));
   return { computation: newComputation(func, []), sizes: [], results, isList };
 }
 
@@ -102,6 +106,7 @@ function applySurface(name: string, args: readonly Argument[], nameSize: (size: 
       const items = argument.map((item: Argument) => declare(item, isSize));
       return () => items.map((item) => item());
     }
+    if (argument instanceof NamedSize) return () => argument.dim;
     if (typeof argument === "number" && isSize) {
       const dim = argument > 1 ? nameSize(argument) : argument;
       return () => dim;
@@ -221,7 +226,7 @@ export function isFacts(argument: Argument): argument is TensorFacts {
   return typeof argument === "object" && "dtype" in argument;
 }
 
-function factsOf(type: Value["type"]): TensorFacts {
+function factsOf(type: Value["type"], sizeOf = (dim: Dim): number => evaluateDim(dim, {})): TensorFacts {
   if (type.kind !== "tensor") throw new Error("a primitive gives tensors");
-  return { dtype: type.dtype, shape: type.shape.map((dim) => evaluateDim(dim, {})) };
+  return { dtype: type.dtype, shape: type.shape.map(sizeOf) };
 }

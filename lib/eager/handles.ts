@@ -36,6 +36,11 @@ export function isLeaf(value: unknown): value is AnyTensor {
   return true;
 }
 
+/** Whether tensors have a method of this name. */
+export function isMethod(name: string): boolean {
+  return name in classOfTensors().prototype;
+}
+
 function classOfTensors(): TensorClass {
   return present(introduced, "lib/tensor.ts was not loaded");
 }

@@ -9,12 +9,14 @@ import { interpret } from "../../ir/interpret.ts";
 import type { TensorType } from "../../ir/type.ts";
 import type { Computation } from "./computation.ts";
 
-export function interpreted({ func, parameters, dims }: Computation, sizes: readonly number[], device: Device): PreparedPlan {
+export function interpreted({ func, parameters, dims, donated }: Computation, sizes: readonly number[], device: Device): PreparedPlan {
   const named = Object.fromEntries(dims.map((name, i) => [name, sizes[i] ?? 0]));
   return {
     run: (inputs) => {
       const arrays = parameters.map((type, i) => readArray(device, at(inputs, i), type, named));
       const results = interpret({ functions: [func] }, func.name, arrays, named);
+      // They are copies, so nothing takes the memory of what is donated.
+      for (const leaf of donated) device.release(at(inputs, leaf));
       return results.map(({ dtype, data }) => device.write(bytesOf(encode(dtype, data)), dtype));
     },
   };

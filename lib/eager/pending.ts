@@ -104,7 +104,8 @@ function hold(handle: AnyTensor, device: Device): DeviceBuffer {
   return buffer;
 }
 
-function runPutOffs(): void {
+/** Compiles and runs all that waits. */
+export function runPutOffs(): void {
   if (putOffs.length === 0) return;
   const [works, operands] = [putOffs, held];
   putOffs = [];

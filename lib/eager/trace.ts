@@ -3,70 +3,167 @@
  * IR (jit.ts compiles it).
  *
  * While a trace is open every op is written into it. A tensor from outside becomes one more parameter, whose handle is
- * kept; so a trace holds no data.
+ * kept; so a trace holds no data. Axes may have names in place of sizes: then the function is one for all sizes, and
+ * what was written is kept in order, for replay.ts to see whether the function does the same with other sizes.
  */
 
-import { tensorBrand } from "tsdlc-runtime";
+import { ArgumentError, tensorBrand, type TypedArray } from "tsdlc-runtime";
 import { present, type TracedBy } from "tsdlc-runtime/library";
 import { type Builder, createBuilder } from "../../ir/builder.ts";
+import { type Dim, namesOfDim, printDim } from "../../ir/dim.ts";
 import { type Func, type Region, Value } from "../../ir/module.ts";
+import { TypeFault } from "../../ir/op.ts";
 import { inlineRegion } from "../../ir/rewrite.ts";
-import { tensorType } from "../../ir/type.ts";
+import { type DType, tensorType } from "../../ir/type.ts";
+import type { SurfaceContext } from "../surface.ts";
+import type { Computation } from "./computation.ts";
 import { type AnyTensor, makeHandle } from "./handles.ts";
-import type { TensorFacts } from "./generalize.ts";
+import { type Argument, type Generalized, specialize, type TensorFacts } from "./generalize.ts";
+import { NamedSize, sizeOf } from "./named-size.ts";
+
+/** What a function is traced with: a tensor whose axes may be named. */
+export interface OpenTensor {
+  readonly dtype: DType;
+  readonly shape: readonly Dim[];
+}
+
+/** Between sizes that only a call knows: the first must not be larger than the second. */
+export interface SizeBound {
+  readonly smaller: Dim;
+  readonly larger: Dim;
+  readonly reason: string;
+}
+
+/** An op that was written, in the terms of the trace. */
+export interface Written {
+  /** The primitive as it was called, and what that came to; undefined for a derivative, which follows from the ops before. */
+  readonly call: { readonly name: string; readonly args: readonly unknown[]; readonly known: Generalized } | undefined;
+  readonly computation: Computation;
+  readonly inputs: readonly AnyTensor[];
+  readonly outputs: readonly AnyTensor[];
+}
+
+/** Numbers that a function makes a tensor of are written in its source; they are few. */
+const mostCompared = 2 ** 16;
+
+/** A tensor from outside: what it holds, where that is little and was on the host when it was first used. */
+export interface Captured {
+  readonly tensor: AnyTensor;
+  readonly data: TypedArray | undefined;
+}
 
 export interface Traced<Result> {
   readonly func: Func;
   /** What the function returned; its tensors are those of the trace. */
   readonly result: Result;
-  /** Tensors from outside, in the order of the parameters after those of the function. */
-  readonly captured: readonly AnyTensor[];
+  /** In the order of the parameters after those of the function. */
+  readonly captured: readonly Captured[];
+  readonly bounds: readonly SizeBound[];
+  readonly written: readonly Written[];
+  readonly parameters: readonly AnyTensor[];
 }
 
-let current: Trace | undefined;
+/** What ops are written into, or held against. */
+export interface OpenTrace {
+  /** What a call of a primitive comes to. */
+  call(name: string, args: readonly unknown[], describe: (args: readonly unknown[]) => readonly Argument[]): Generalized;
+  /** The results of a function on tensors of the trace, and of outside. */
+  inline(computation: Computation, inputs: readonly AnyTensor[], results: readonly TensorFacts[]): readonly AnyTensor[];
+}
 
-export function currentTrace(): Trace | undefined {
+let current: OpenTrace | undefined;
+
+export function currentTrace(): OpenTrace | undefined {
   return current;
 }
 
-export class Trace {
+/** Runs `body` with a trace that ops go to. */
+export function within<T>(trace: OpenTrace, body: () => T): T {
+  const outer = current;
+  current = trace;
+  try {
+    return body();
+  } finally {
+    current = outer;
+  }
+}
+
+export class Trace implements OpenTrace {
   readonly #by: TracedBy & { isOver: boolean };
   readonly #b: Builder = createBuilder();
   readonly #values = new Map<AnyTensor, Value>();
   readonly #captured = new Map<AnyTensor, Value>();
+  readonly #data = new Map<AnyTensor, TypedArray | undefined>();
+  readonly #bounds = new Map<string, SizeBound>();
+  readonly #written: Written[] = [];
+  #call: Written["call"];
 
   constructor(name: string) {
     this.#by = { name, isOver: false };
   }
 
   /** Runs `body` on traced tensors of these types; `leavesOf` says which tensors of its result are results of the function. */
-  run<Result>(types: readonly TensorFacts[], body: (tensors: readonly AnyTensor[]) => Result, leavesOf: (result: Result) => readonly AnyTensor[]): Traced<Result> {
-    const outer = current;
-    current = this;
+  run<Result>(types: readonly OpenTensor[], body: (tensors: readonly AnyTensor[]) => Result, leavesOf: (result: Result) => readonly AnyTensor[]): Traced<Result> {
     try {
       let result: Result | undefined;
-      const region = this.#b.region(types.map(({ dtype, shape }) => tensorType(dtype, shape)), (parameters) => {
-        result = body(parameters.map((parameter, i) => this.#tensorOf(parameter, types[i])));
+      let tensors: readonly AnyTensor[] = [];
+      const region = within(this, () => this.#b.region(types.map(({ dtype, shape }) => tensorType(dtype, shape)), (parameters) => {
+        tensors = parameters.map((parameter, i) => this.#tensorOf(parameter, this.#factsOf(types[i])));
+        result = body(tensors);
         return leavesOf(result).map((leaf) => this.#valueOf(leaf));
-      });
-      return { func: this.#functionOf(region), result: result as Result, captured: [...this.#captured.keys()] };
+      }));
+      return {
+        func: this.#functionOf(region), result: result as Result, bounds: [...this.#bounds.values()], written: this.#written, parameters: tensors,
+        captured: [...this.#captured.keys()].map((tensor) => ({ tensor, data: this.#data.get(tensor) })),
+      };
     } finally {
-      current = outer;
       this.#by.isOver = true;
     }
   }
 
-  /** The ops of a function on tensors of the trace, and of outside. */
-  inline({ body }: Func, inputs: readonly AnyTensor[], results: readonly TensorFacts[]): readonly AnyTensor[] {
-    const values = inlineRegion(this.#b, body, inputs.map((input) => this.#valueOf(input)));
-    return values.map((value, i) => this.#tensorOf(value, results[i]));
+  call(name: string, args: readonly unknown[], describe: (args: readonly unknown[]) => readonly Argument[]): Generalized {
+    requireOwn(name, args, this.#by);
+    const known = specialize(name, describe(args), this.#context, (dim) => sizeOf(dim, this.#by));
+    // The caller may change its lists.
+    this.#call = { name, args: args.map(copyOf), known };
+    return known;
   }
+
+  inline(computation: Computation, inputs: readonly AnyTensor[], results: readonly TensorFacts[]): readonly AnyTensor[] {
+    const call = this.#call?.known.computation === computation ? this.#call : undefined;
+    this.#call = undefined;
+    const values = inlineRegion(this.#b, computation.func.body, inputs.map((input) => this.#valueOf(input)));
+    const outputs = values.map((value, i) => this.#tensorOf(value, results[i]));
+    this.#written.push({ call, computation, inputs, outputs });
+    return outputs;
+  }
+
+  readonly #context: SurfaceContext = {
+    requireEqual: (left, right, reason) => {
+      const names = [...new Set([...namesOfDim(left), ...namesOfDim(right)])];
+      const literal = typeof left === "number" ? left : typeof right === "number" ? right : undefined;
+      if (names.length === 0) throw new TypeFault(reason, [`${printDim(left)} against ${printDim(right)}`]);
+      throw new TypeFault(
+        reason,
+        [`${names.join(" and ")} can be any size`],
+        literal === undefined ? "give both axes one name in dims, if they are always equal" : `leave "${names.join('" and "')}" out of dims, if it is always ${literal}`,
+      );
+    },
+    requireAtMost: (smaller, larger, reason) => {
+      const key = `${printDim(smaller)} <= ${printDim(larger)}`;
+      if (!this.#bounds.has(key)) this.#bounds.set(key, { smaller, larger, reason });
+    },
+  };
 
   #functionOf(region: Region): Func {
     const parameters = [...region.parameters, ...this.#captured.values()];
     // Kernels are named by the function.
     const name = this.#by.name.replace(/\W+/g, "_").replace(/^(?=\d)/, "_");
     return { name, parameterNames: parameters.map((_, i) => `x${i}`), body: { ...region, parameters } };
+  }
+
+  #factsOf(type: OpenTensor | undefined): TensorFacts | undefined {
+    return type === undefined ? undefined : { dtype: type.dtype, shape: type.shape.map((dim) => sizeOf(dim, this.#by)) };
   }
 
   #tensorOf(value: Value, facts: TensorFacts | undefined): AnyTensor {
@@ -79,10 +176,26 @@ export class Trace {
   #valueOf(tensor: AnyTensor): Value {
     const known = this.#values.get(tensor) ?? this.#captured.get(tensor);
     if (known !== undefined) return known;
+    const state = tensor[tensorBrand];
     // Throws for what is gone, and for what belongs to a trace that is over.
-    if (tensor[tensorBrand].kind !== "host") present(tensor);
+    if (state.kind !== "host") present(tensor);
+    this.#data.set(tensor, state.kind === "host" && state.data.byteLength <= mostCompared ? state.data : undefined);
     const parameter = new Value(tensorType(tensor.dtype, tensor.shape));
     this.#captured.set(tensor, parameter);
     return parameter;
+  }
+}
+
+function copyOf(argument: unknown): unknown {
+  return Array.isArray(argument) ? argument.map(copyOf) : argument;
+}
+
+/** The names of another trace mean nothing here. */
+function requireOwn(name: string, args: readonly unknown[], by: TracedBy): void {
+  for (const argument of args) {
+    if (argument instanceof NamedSize && argument.by !== by) {
+      throw new ArgumentError(`${name}: the size ${String(argument)} was read while ${argument.by.name} was traced, and has no meaning after it: read it from the shape of a tensor`);
+    }
+    if (Array.isArray(argument)) requireOwn(name, argument, by);
   }
 }

@@ -1,6 +1,7 @@
 /** Trees as plain JavaScript: tensors at the leaves of arrays and objects; anything else in them is carried along. */
 
 import { type AnyTensor, isLeaf } from "./handles.ts";
+import { NamedSize } from "./named-size.ts";
 
 export type Path = readonly (string | number)[];
 
@@ -32,7 +33,7 @@ export function printNumber(value: number): string {
 
 /** Objects whose fields belong to the tree: not typed arrays, maps, dates and the like. */
 export function isTree(value: unknown): value is Record<string, unknown> {
-  return typeof value === "object" && value !== null && !ArrayBuffer.isView(value) && !(Symbol.iterator in value) && !(value instanceof Date);
+  return typeof value === "object" && value !== null && !ArrayBuffer.isView(value) && !(Symbol.iterator in value) && !(value instanceof Date) && !(value instanceof NamedSize);
 }
 
 /** `params.layers[0].w` */
@@ -44,6 +45,7 @@ export function pathName(root: string, path: Path): string {
 export function describeValue(value: unknown): string {
   if (isLeaf(value)) return `${value.dtype}[${value.shape.join(",")}]`;
   if (Array.isArray(value)) return `an array of ${value.length}`;
+  if (value instanceof NamedSize) return `the size ${String(value)} of a function that was traced`;
   if (value === null || typeof value !== "object") return typeof value === "string" ? JSON.stringify(value) : `${value === null || value === undefined ? "" : `the ${typeof value} `}${String(value)}`;
   const name: unknown = (value.constructor as { name?: unknown } | undefined)?.name;
   return typeof name === "string" && name !== "Object" ? `a ${name}` : `an object with ${Object.keys(value).join(", ") || "no fields"}`;

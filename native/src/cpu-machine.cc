@@ -96,6 +96,10 @@ struct CpuPlan::Walker {
     prepared.machine_->pool.launch(copyKernel, ends, &bytes, (bytes + copyPiece - 1) / copyPiece, copyWork);
   }
 
+  void save(int32_t buffer, void* to) { std::memcpy(to, pointers[buffer], prepared.plan.buffers[buffer].bytes); }
+  void restore(const void* from, int32_t buffer) { std::memcpy(pointers[buffer], from, prepared.plan.buffers[buffer].bytes); }
+  void obtained(void*) {}
+
   bool holds(int32_t buffer) const { return *static_cast<const uint8_t*>(pointers[buffer]) != 0; }
 };
 
@@ -110,7 +114,10 @@ class CpuPlan::Walk : public Run {
   const std::shared_ptr<const CpuPlan> prepared_;
 };
 
-void CpuPlan::walkHere(void* const* pointers) const { walkPlan(plan, machine_->queue.closing(), Walker{*this, pointers}); }
+void CpuPlan::walkHere(void* const* pointers) const {
+  RunStacks stacks(*machine_->allocator, plan.stackBytes);
+  walkPlan(plan, *machine_, stacks, Walker{*this, pointers});
+}
 
 std::unique_ptr<Run> CpuPlan::newRun(Run::Inputs inputs, Run::Results results) {
   return std::make_unique<Walk>(std::static_pointer_cast<const CpuPlan>(shared_from_this()), std::move(inputs), std::move(results));

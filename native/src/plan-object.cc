@@ -27,6 +27,7 @@ Plan planOf(const Napi::Object& description, const Napi::Value& constants) {
   plan.name = description.Get("name").As<Napi::String>().Utf8Value();
   plan.dims = vectorOf<int64_t, Napi::Float64Array>(description, "dims");
   plan.code = vectorOf<int32_t, Napi::Int32Array>(description, "code");
+  plan.stackBytes = sizesOf(description, "stackBytes");
   plan.outputs = vectorOf<int32_t, Napi::Int32Array>(description, "outputs");
   plan.parameterBytes = sizesOf(description, "parameterBytes");
   plan.donated = vectorOf<bool, Napi::Uint8Array>(description, "donated");

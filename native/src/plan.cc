@@ -32,6 +32,7 @@ void Plan::check() const {
                                   parameterBytes[result.reuses] == result.bytes), "a reused parameter");
   }
   const auto isBuffer = [this](int32_t index) { return index >= 0 && static_cast<size_t>(index) < buffers.size(); };
+  const auto isStack = [this](int32_t index) { return index >= 0 && static_cast<size_t>(index) < stackBytes.size(); };
   for (int32_t output : outputs) {
     require(isBuffer(output) && buffers[output].kind != BufferKind::temporary, "an output");
   }
@@ -57,6 +58,16 @@ void Plan::check() const {
         require(left >= 3 && isBuffer(code[at + 1]) && buffers[code[at + 1]].bytes >= 1, "a branch");
         targets.push_back(code[at + 2]);
         at += 3;
+        break;
+      case pushStack:
+      case popStack:
+        require(left >= 3 && isStack(code[at + 1]) && isBuffer(code[at + 2]) && buffers[code[at + 2]].bytes == stackBytes[code[at + 1]],
+                "a push or pop");
+        at += 3;
+        break;
+      case clearStack:
+        require(left >= 2 && isStack(code[at + 1]), "a stack");
+        at += 2;
         break;
       case jump:
         require(left >= 2, "a jump");

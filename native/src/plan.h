@@ -1,6 +1,6 @@
 // A plan: a Program for one tuple of sizes, as flat numbers. The same for every device.
 //
-// The one idea: the structured steps are flattened to four instructions with jumps, every buffer is a base and an
+// The one idea: the structured steps are flattened to a few instructions with jumps, every buffer is a base and an
 // offset, and all formulas were evaluated before. Walking (run.h) is then a loop over integers that nothing can surprise
 // except a lack of memory or a device that is lost.
 
@@ -22,6 +22,9 @@ enum Instruction : int32_t {
   copyBuffer = 1,     // from, to
   branchIfFalse = 2,  // buffer of one bool, target
   jump = 3,           // target
+  pushStack = 4,      // stack, buffer
+  popStack = 5,       // stack, buffer
+  clearStack = 6,     // stack
 };
 
 enum class BufferKind : int32_t { parameter = 0, result = 1, temporary = 2, constant = 3 };
@@ -62,6 +65,8 @@ struct Plan {
   std::vector<bool> donated;
   /// The buffer of each result leaf.
   std::vector<int32_t> outputs;
+  /// Bytes of an element of each stack.
+  std::vector<size_t> stackBytes;
   std::vector<int32_t> code;
   size_t arenaBytes = 0;
   /// Scalar operations of a whole run; infinite where loops make it unknown.

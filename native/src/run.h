@@ -12,6 +12,7 @@
 #include "failure.h"
 #include "machine.h"
 #include "plan.h"
+#include "run-stacks.h"
 
 namespace tsdlc {
 
@@ -74,8 +75,11 @@ void requireOpen(const Plan& plan, const std::atomic<bool>& closing);
 ///   launch(kernel, buffers, count)   kernel and buffers are indices
 ///   copy(from, to)
 ///   holds(buffer) -> bool
+///   save(buffer, to), restore(from, buffer)   between a buffer and memory of a stack
+///   obtained(memory)                 before the first use of memory that a stack has got
 template <typename Walker>
-void walkPlan(const Plan& plan, const std::atomic<bool>& closing, Walker&& walker) {
+void walkPlan(const Plan& plan, const Machine& machine, RunStacks& stacks, Walker&& walker) {
+  const std::atomic<bool>& closing = machine.queue.closing();
   const std::vector<int32_t>& code = plan.code;
   for (size_t at = 0; at < code.size();) {
     switch (code[at]) {
@@ -91,6 +95,26 @@ void walkPlan(const Plan& plan, const std::atomic<bool>& closing, Walker&& walke
         break;
       case branchIfFalse:
         at = walker.holds(code[at + 1]) ? at + 3 : static_cast<size_t>(code[at + 2]);
+        break;
+      case pushStack: {
+        const size_t bytes = stacks.nextBytes(code[at + 1]);
+        const RunStacks::Place place = stacks.push(code[at + 1]);
+        if (place.data == nullptr) throw Failed{machine.outOfMemory(plan.name + ": ", "what a loop keeps for its gradient", bytes)};
+        if (place.fresh != nullptr) walker.obtained(place.fresh);
+        walker.save(code[at + 2], place.data);
+        at += 3;
+        break;
+      }
+      case popStack: {
+        const RunStacks::Place place = stacks.pop(code[at + 1]);
+        if (place.data == nullptr) throw Failed{failed(plan.name + ": a stack is popped that is empty")};
+        walker.restore(place.data, code[at + 2]);
+        at += 3;
+        break;
+      }
+      case clearStack:
+        stacks.clear(code[at + 1]);
+        at += 2;
         break;
       case jump:
         // Every loop passes here.

@@ -8,7 +8,8 @@ import { webgpuForTest } from "../webgpu-adapter.ts";
 
 type Vector = Tensor<["N"]>;
 // eslint-disable-next-line @typescript-eslint/no-explicit-any -- calls with shapes that the types of these functions leave open
-const any = (value: unknown): any => value;
+type Any = any;
+const any = (value: unknown): Any => value;
 const numbers = (value: unknown): readonly number[] => [...(value as Tensor).dataSync()];
 
 describe("devices of ops one by one", function () {
@@ -46,6 +47,9 @@ describe("devices of ops one by one", function () {
     const slope = grad((v: Vector) => any(v.mul(v)).to(other).sum())(x);
     assert.deepEqual(numbers(slope), [2, 4, 6]);
     assert.deepEqual(numbers(slope.add(x)), [3, 6, 9], "the gradient is where the argument is");
+    const there = x.to(other);
+    const slopes = any(grad((v: Any, w: Any) => v.mul(v).log().sum().mul(2), { wrt: [0, 1] } as Any))(any(tensor([2])).to(other), there);
+    assert.deepEqual(slopes.map((one: Any) => numbers(one.add(there.mul(0)))), [[2, 2, 2], [0, 0, 0]], "also where that is not where tensors are made");
   });
 
   it("one that cannot be read without waiting says what to write", async function () {

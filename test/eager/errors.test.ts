@@ -37,6 +37,7 @@ describe("what is wrong when ops run one by one", function () {
     ["a tangent of another shape", () => jvp((y: Vector) => y.mul(2), any([x]), any([tensor([1])])), /^jvp: the tangent of primals\[0\] must be f32\[2,3\], and it is f32\[1\]$/],
     ["trees of two structures", () => mapTree((a, b) => a.add(any(b)), { w: x }, any({ v: x })), /^mapTree: the trees must have one structure, and the trees differ: /],
     ["a typed array for a model", () => model((y: Vector) => y.mul(2))(new Float32Array(3)), /argument 0 is a Float32Array, whose shape nobody knows when ops run one by one: pass tensor\(data, shape\)$/],
+    ["a number for a tensor whose methods are called", () => model(function scale(o: { rate: Tensor<[]> }, y: Vector) { return o.rate.mul(y); })({ rate: 0.5 }, any(x)), /^scale: o[.]rate[.]mul is not a function: argument 0[.]rate is the number 0[.]5, and a number has no methods of tensors when ops run one by one: pass tensor\(0[.]5\)$/],
     ["a model that returns no tree", () => model(any(() => new Map()))(), /the result is a Map: a model returns a tree of tensors and numbers$/],
     ["a condition of numbers", () => where(any(x), x, 0), /^where: the condition of where must be a bool tensor \(it is f32\[2,3\]\): compare it, as in \.ne\(0\)$/],
   ];

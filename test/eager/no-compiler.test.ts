@@ -12,9 +12,12 @@ const script = `
   const loss = (w) => x.matmul(w).square().sum();
   const w = tensor([[1], [2]]);
   const bools = x.gt(2);
+  const named = jit((p, y) => p.mul(2).add(y.mean(0)), { dims: [["N"], ["M", null]], donate: [0] });
+  const sums = [1, 2000].map((n) => named(tensor(new Float32Array(n).fill(n)), tensor(new Float32Array(n).fill(1), [1, n]).sum(1, { keepdim: true })).slice(0, 0, 1));
   console.log(JSON.stringify([
     [...grad(loss)(w).dataSync()], [...jit(grad(loss))(w).dataSync()], [...x.sum(0).dataSync()], [...bools.dataSync()],
     [...x.to("f16").add(1).to("f32").dataSync()], [...x.to("i64").dataSync()].map(Number), [...random.randomBits(random.key(1), [2]).dataSync()],
+    ...sums.map((sum) => [...sum.dataSync()]), jit.explain(named).compilations,
   ]));
 `;
 

@@ -1,12 +1,13 @@
 /**
  * The functions of the library that are written in the DSL: compiled from their TypeScript by the frontend, run by the
- * interpreter and on one tier of each target, and as plain JavaScript, op by op; all compared with their formulas in
- * JavaScript's doubles.
+ * interpreter and on one tier of each target, and as plain JavaScript, op by op and under jit; all compared with their
+ * formulas in JavaScript's doubles.
  */
 
 import assert from "node:assert/strict";
 import { fileURLToPath } from "node:url";
 import { compileSource } from "../../compiler/frontend/compile-source.ts";
+import { printDim } from "../../ir/dim.ts";
 import { hostArray, type HostArray } from "../../ir/host.ts";
 import { interpret } from "../../ir/interpret.ts";
 import { findFunction } from "../../ir/module.ts";
@@ -15,7 +16,7 @@ import { runPasses } from "../../passes/pipeline.ts";
 import { compileForTest, type RunCompiled } from "../compile/run-compiled.ts";
 import { signatureOf } from "../compile/signature-of.ts";
 import { roundingFactorOn } from "../compile/tolerances.ts";
-import { withDevice } from "tsdlc";
+import { jit, withDevice } from "tsdlc";
 import { growTree, leavesOf } from "../eager/host-tensors.ts";
 import { isRealCuda } from "../require-device.ts";
 import { machineOfEachTarget, machinesForModels, type TestMachine } from "../test-machine.ts";
@@ -86,19 +87,47 @@ function hostOn(machine: TestMachine): Host {
   };
 }
 
-/** The very functions, called. */
-const eagerOn = (machine: TestMachine): Host => ({
-  title: `one op at a time on ${machine.title}`,
+type AnyFunction = (...args: readonly unknown[]) => unknown;
+
+/** How the very functions are called as plain JavaScript: one op at a time, or traced with the names of their types. */
+const ways: Readonly<Record<string, (call: AnyFunction, signature: Signature) => AnyFunction>> = {
+  "one op at a time": (call) => call,
+  "in jit": (call) => jit(call as never) as AnyFunction,
+  "in jit with named axes": (call, { parameters }) => {
+    const fast = jit(call as never, { dims: parameters.map(({ tree }) => namesOf(tree)) as never });
+    return (...args) => {
+      const result = (fast as AnyFunction)(...args);
+      assert.deepEqual(jit.explain(fast).reasons, [], "one compilation serves all sizes");
+      return result;
+    };
+  },
+};
+
+/** Axes with the names that they have in the types; sizes that are known stay known. */
+function namesOf(tree: SignatureTree): unknown {
+  switch (tree.kind) {
+    case "tensor": return tree.type.shape.map(printDim).map((text) => (/^\d+$/.test(text) ? Number(text) : text));
+    case "number": return undefined;
+    case "array": return tree.items.map(namesOf);
+    case "object": return Object.fromEntries(tree.fields.map((field) => [field.name, namesOf(field.tree)]));
+  }
+}
+
+const calledOn = (machine: TestMachine, way: string, wrap: (call: AnyFunction, signature: Signature) => AnyFunction): Host => ({
+  title: `${way} on ${machine.title}`,
   roundingFactor: roundingFactorOn(machine.limits),
   open: async () => {
     if (!(await machine.open())) return undefined;
-    const functions = (await import("./composite-models.ts")) as unknown as Readonly<Record<string, (...args: readonly unknown[]) => unknown>>;
+    const functions = (await import("./composite-models.ts")) as unknown as Readonly<Record<string, AnyFunction>>;
+    const wrapped = new Map<string, AnyFunction>();
     return async (name, inputs) => {
       const signature = models().signatures.get(name);
       const call = functions[name];
       assert.ok(signature && call);
+      const made = wrapped.get(name) ?? wrap(call, signature);
+      wrapped.set(name, made);
       const leaves = inputs[Symbol.iterator]();
-      return leavesOf(signature.result, withDevice(machine.device(), () => call(...signature.parameters.map(({ tree }) => growTree(tree, leaves)))));
+      return leavesOf(signature.result, withDevice(machine.device(), () => made(...signature.parameters.map(({ tree }) => growTree(tree, leaves)))));
     };
   },
   close: () => machine.close(),
@@ -113,7 +142,7 @@ function models(): ReturnType<typeof compileAll> {
   return (compiled ??= compileAll());
 }
 
-for (const host of [interpreter, ...(await machinesForModels()).map(hostOn), ...(await eagerMachines()).map(eagerOn)]) describe(`functions of the library in the DSL ${host.title}`, function () {
+for (const host of [interpreter, ...(await machinesForModels()).map(hostOn), ...(await eagerMachines()).flatMap((machine) => Object.entries(ways).map(([way, wrap]) => calledOn(machine, way, wrap)))]) describe(`functions of the library in the DSL ${host.title}`, function () {
   this.timeout(120_000);
   let runLeaves: RunCompiled;
   before(async function () {

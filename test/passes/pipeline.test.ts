@@ -37,8 +37,9 @@ describe("the pipeline", () => {
   });
 
   it("fails with the module before the pass, as text that parses and fails the same way", () => {
-    const f = functionOf("f", [scalar], (b, x) => b.if(b.gt(x, 0), {}, [b.region([], () => [x]), b.region([], () => [x])]));
-    const main = functionOf("main", [scalar], (b, x) => b.valueAndGrad([x], { callee: "f", wrt: [0] }), [f]);
+    const whole = tensorType("i32", []);
+    const f = functionOf("f", [scalar, whole], (_b, x) => [x]);
+    const main = functionOf("main", [scalar, whole], (b, ...values) => b.valueAndGrad(values, { callee: "f", wrt: [1] }), [f]);
     const failure = (text: string): PassError => {
       try {
         runPasses(parse(text), ["simplify", "transform"]);

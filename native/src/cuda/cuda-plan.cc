@@ -40,7 +40,10 @@ std::vector<bool> CudaPlan::parametersWritten() const {
         break;
       }
       case copyBuffer: write(code[at + 2]); at += 3; break;
+      case popStack: write(code[at + 2]); at += 3; break;
+      case pushStack:
       case branchIfFalse: at += 3; break;
+      case clearStack:
       case jump: at += 2; break;
     }
   }
@@ -108,9 +111,13 @@ class CudaPlan::Issue {
                    [&] { return prepared_.plan.name + ": copying a buffer"; });
   }
 
+  void save(int32_t buffer, void* to) { copy(pointers_[buffer], to, prepared_.plan.buffers[buffer].bytes); }
+  void restore(const void* from, int32_t buffer) { copy(from, pointers_[buffer], prepared_.plan.buffers[buffer].bytes); }
+  void obtained(void* memory) { prepared_.machine_->order->begin(compute, {{memory, true}}); }
+
   bool holds(int32_t buffer) { return prepared_.machine_->readByte(pointers_[buffer]) != 0; }
 
-  void walk() { walkPlan(prepared_.plan, prepared_.machine_->queue.closing(), *this); }
+  void walk(RunStacks& stacks) { walkPlan(prepared_.plan, *prepared_.machine_, stacks, *this); }
 
  private:
   CudaPlan& prepared_;
@@ -139,9 +146,12 @@ class CudaPlan::Walk : public Run {
     if (arena() != nullptr) accesses_.push_back({arena(), true});
     if (plan_.constants != nullptr) accesses_.push_back({plan_.constants->block(), false});
     order_.begin(compute, accesses_);
+    RunStacks stacks(*prepared_->machine_->allocator, plan_.stackBytes);
     try {
-      if (!prepared_->usesGraphs_ || !replay(pointers)) issue(compute, pointers);
+      if (!prepared_->usesGraphs_ || !replay(pointers)) Issue(*prepared_, order_.stream(compute), pointers).walk(stacks);
+      for (void* chunk : stacks.chunks()) accesses_.push_back({chunk, true});
     } catch (const Failed&) {
+      for (void* chunk : stacks.chunks()) accesses_.push_back({chunk, true});
       // What was launched before the failure may still run.
       if (!context_.isLost()) order_.end(compute, accesses_);
       throw;
@@ -150,8 +160,6 @@ class CudaPlan::Walk : public Run {
     // May release memory of a graph, so only now that the order knows of the work on it.
     if (isReplay_) prepared_->graphs_.replayed(addresses_);
   }
-
-  void issue(Lane lane, void* const* pointers) { Issue(*prepared_, order_.stream(lane), pointers).walk(); }
 
   /// Whether a graph did the run.
   bool replay(void* const* pointers) {
@@ -196,7 +204,9 @@ class CudaPlan::Walk : public Run {
     context_.check(driver.cuStreamBeginCapture_v2(order_.captureStream(), CU_STREAM_CAPTURE_MODE_THREAD_LOCAL), "capturing a graph");
     CUgraph captured = nullptr;
     try {
-      Issue(*prepared_, order_.captureStream(), moved.data()).walk();
+      // Plans that branch are not captured, and others have no stacks.
+      RunStacks none(*prepared_->machine_->allocator, {});
+      Issue(*prepared_, order_.captureStream(), moved.data()).walk(none);
     } catch (const Failed&) {
       driver.cuStreamEndCapture(order_.captureStream(), &captured);
       if (captured != nullptr) driver.cuGraphDestroy(captured);
