@@ -108,8 +108,8 @@ function keepBatch(computations: readonly Computation[], { programs, text, flags
   texts.forEach((own, position) => keep(nameOfComputation(own, tier), JSON.stringify({ batch, position } satisfies Reference)));
 }
 
-/** Batches that were opened of late: most of a batch is wanted when one of it is. */
-const opened = new WeakMap<Device, LruMap<string, { readonly programs: readonly Program[]; readonly module: DeviceModule }>>();
+/** Batches that were opened of late, for the next of their computations; a module stays as long as one of them is there. */
+const opened = new WeakMap<Device, LruMap<string, { readonly programs: readonly Program[]; readonly module: WeakRef<DeviceModule> }>>();
 const batchesKept = 32;
 
 /** What an earlier process compiled; undefined where there is nothing. Throws CompileError or CompilerMissingError. */
@@ -120,16 +120,15 @@ export function openKept(computation: Computation, device: Device): Compiled | u
   const { batch, position } = JSON.parse(found) as Reference;
   const here = opened.get(device) ?? new LruMap(batchesKept);
   opened.set(device, here);
-  let whole = here.get(batch);
-  if (whole === undefined) {
-    const text = kept(batch);
-    if (text === undefined) return undefined;
-    const { constants, ...source } = JSON.parse(text) as KeptText;
-    const module = requireCompiler(device)({ ...source, ...(constants === undefined ? {} : { constants: fromBase64(constants) }) });
-    whole = { programs: source.programs, module };
-    here.set(batch, whole);
-  }
-  return { program: at(whole.programs, position), module: whole.module };
+  const known = here.get(batch);
+  const module = known?.module.deref();
+  if (known !== undefined && module !== undefined) return { program: at(known.programs, position), module };
+  const text = kept(batch);
+  if (text === undefined) return undefined;
+  const { constants, ...source } = JSON.parse(text) as KeptText;
+  const made = requireCompiler(device)({ ...source, ...(constants === undefined ? {} : { constants: fromBase64(constants) }) });
+  here.set(batch, { programs: source.programs, module: new WeakRef(made) });
+  return { program: at(source.programs, position), module: made };
 }
 
 function toBase64(bytes: Uint8Array): string {
