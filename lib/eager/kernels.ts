@@ -9,9 +9,9 @@
 
 import { CompilerMissingError, type Device, type PreparedPlan } from "tsdlc-runtime";
 import { planOf } from "tsdlc-runtime/library";
-import { type Batch, type Compiled, makeBatch, openBatch, openKept } from "./batch.ts";
 import type { Computation } from "./computation.ts";
 import { interpreted } from "./interpreted.ts";
+import { type Compiled, type KernelSet, makeKernelSet, openKernelSet, openKept } from "./kernel-set.ts";
 import { LruMap } from "./lru-map.ts";
 
 /** How one computation runs on one device. */
@@ -62,9 +62,9 @@ export function compileTogether(computations: readonly Computation[], device: De
   if (missing.length < 2) return;
   const compilers = Math.min(device.compilers ?? 1, Math.ceil(missing.length / fewest));
   try {
-    const batches = shared(missing, compilers).map((part) => makeBatch(part, device));
-    device.compileAhead?.(batches.map(({ source }) => source));
-    for (const batch of batches) loadBatch(device, batch);
+    const sets = shared(missing, compilers).map((part) => makeKernelSet(part, device));
+    device.compileAhead?.(sets.map(({ source }) => source));
+    for (const set of sets) loadSet(device, set);
   } catch (error) {
     // Alone, each computation has its own error; without a compiler all of them have the same.
     if (error instanceof CompilerMissingError) withoutCompiler(device, error);
@@ -74,9 +74,9 @@ export function compileTogether(computations: readonly Computation[], device: De
 /** Computations for which one more compiler is worth starting. */
 const fewest = 4;
 
-function loadBatch(device: Device, batch: Batch): void {
-  const compiled = openBatch(batch, device);
-  batch.computations.forEach((computation, i) => load(device, computation, () => compiled[i]));
+function loadSet(device: Device, set: KernelSet): void {
+  const compiled = openKernelSet(set, device);
+  set.computations.forEach((computation, i) => load(device, computation, () => compiled[i]));
 }
 
 /** In parts that take about as long to compile. */
@@ -113,7 +113,7 @@ function load(device: Device, computation: Computation, open: () => Compiled | u
 }
 
 function openAlone(device: Device, computation: Computation): Compiled | undefined {
-  return unlessMissing(device, () => openBatch(makeBatch([computation], device), device)[0]);
+  return unlessMissing(device, () => openKernelSet(makeKernelSet([computation], device), device)[0]);
 }
 
 function unlessMissing<T>(device: Device, open: () => T): T | undefined {

@@ -1,8 +1,8 @@
 /**
- * Batches: computations that are compiled together, into one text and one module, and kept on the disk so.
+ * Kernel sets: computations that are compiled together, into one text and one module, and kept on the disk so.
  *
  * A compiler's start costs more than the kernels of most ops, so what is new is compiled in one run where it can be, and
- * what was compiled once is not compiled by the next process. On the disk a computation is a reference: which batch, and
+ * what was compiled once is not compiled by the next process. On the disk a computation is a reference: which set, and
  * which of its Programs. Its name is a hash of its text, the tier, and the compiler itself.
  */
 
@@ -23,14 +23,14 @@ export interface Compiled {
   readonly module: DeviceModule;
 }
 
-/** A batch whose kernels are text still. */
-export interface Batch {
+/** A set whose kernels are text still. */
+export interface KernelSet {
   readonly computations: readonly Computation[];
   readonly source: ProgramText;
 }
 
 /** Runs the passes for all of them. Throws a DeviceError on a device that cannot compile while one waits. */
-export function makeBatch(computations: readonly Computation[], device: Device): Batch {
+export function makeKernelSet(computations: readonly Computation[], device: Device)​: KernelSet {
   requireCompiler(device);
   const names = new Set<string>();
   const functions = computations.map(({ func }) => ({ ...func, name: unusedName(func.name, names) }));
@@ -43,15 +43,15 @@ export function makeBatch(computations: readonly Computation[], device: Device):
 }
 
 /** Makes kernels of the text. Throws CompileError or CompilerMissingError. */
-export function openBatch({ computations, source }: Batch, device: Device): readonly Compiled[] {
+export function openKernelSet({ computations, source }​: KernelSet, device: Device): readonly Compiled[] {
   const module = requireCompiler(device)(source);
-  keepBatch(computations, source, tierOf(device));
+  keepKernelSet(computations, source, tierOf(device));
   return source.programs.map((program) => ({ program, module }));
 }
 
 function unusedName(name: string, names: Set<string>): string {
   let unused = name;
-  for (let i = 1; names.has(unused); i++) unused = `${name}_b${i}`;
+  for (let i = 1; names.has(unused); i++) unused = `${name}_s${i}`;
   names.add(unused);
   return unused;
 }
@@ -82,8 +82,8 @@ function tierOf(device: Device): Limits {
 
 /** Where a computation is in what is kept. */
 interface Reference {
-  /** The name of the batch. */
-  readonly batch: string;
+  /** The name of the set. */
+  readonly set: string;
   readonly position: number;
 }
 
@@ -100,34 +100,34 @@ function nameOfComputation(text: string, tier: string): string {
   return keptName(["computation", tier, text]);
 }
 
-function keepBatch(computations: readonly Computation[], { programs, text, flags, constants }: ProgramText, { tier }: Limits): void {
+function keepKernelSet(computations: readonly Computation[], { programs, text, flags, constants }: ProgramText, { tier }: Limits): void {
   const whole: KeptText = { programs, text, flags, ...(constants === undefined ? {} : { constants: toBase64(constants) }) };
   const texts = computations.map(textOf);
-  const batch = keptName(["batch", tier, ...texts]);
-  keep(batch, JSON.stringify(whole));
-  texts.forEach((own, position) => keep(nameOfComputation(own, tier), JSON.stringify({ batch, position } satisfies Reference)));
+  const set = keptName(["set", tier, ...texts]);
+  keep(set, JSON.stringify(whole));
+  texts.forEach((own, position) => keep(nameOfComputation(own, tier), JSON.stringify({ set, position } satisfies Reference)));
 }
 
-/** Batches that were opened of late, for the next of their computations; a module stays as long as one of them is there. */
+/** Sets that were opened of late, for the next of their computations; a module stays as long as one of them is there. */
 const opened = new WeakMap<Device, LruMap<string, { readonly programs: readonly Program[]; readonly module: WeakRef<DeviceModule> }>>();
-const batchesKept = 32;
+const setsKept = 32;
 
 /** What an earlier process compiled; undefined where there is nothing. Throws CompileError or CompilerMissingError. */
 export function openKept(computation: Computation, device: Device): Compiled | undefined {
   const { tier } = tierOf(device);
   const found = kept(nameOfComputation(textOf(computation), tier));
   if (found === undefined) return undefined;
-  const { batch, position } = JSON.parse(found) as Reference;
-  const here = opened.get(device) ?? new LruMap(batchesKept);
+  const { set, position } = JSON.parse(found) as Reference;
+  const here = opened.get(device) ?? new LruMap(setsKept);
   opened.set(device, here);
-  const known = here.get(batch);
+  const known = here.get(set);
   const module = known?.module.deref();
   if (known !== undefined && module !== undefined) return { program: at(known.programs, position), module };
-  const text = kept(batch);
+  const text = kept(set);
   if (text === undefined) return undefined;
   const { constants, ...source } = JSON.parse(text) as KeptText;
   const made = requireCompiler(device)({ ...source, ...(constants === undefined ? {} : { constants: fromBase64(constants) }) });
-  here.set(batch, { programs: source.programs, module: new WeakRef(made) });
+  here.set(set, { programs: source.programs, module: new WeakRef(made) });
   return { program: at(source.programs, position), module: made };
 }
 
