@@ -19,6 +19,7 @@ import { benchFirstUse } from "./first-use.ts";
 import { benchMatmul } from "./matmul.ts";
 import { benchChain, benchSoftmax } from "./memory.ts";
 import { benchMnist } from "./mnist.ts";
+import { benchVmap } from "./vmap.ts";
 
 const tables: Readonly<Record<string, (machine: Machine) => Promise<string>>> = {
   ceilings: benchCeilings,
@@ -28,6 +29,7 @@ const tables: Readonly<Record<string, (machine: Machine) => Promise<string>>> = 
   call: benchCall,
   eager: benchEager,
   "first-use": ({ quick }) => benchFirstUse(quick),
+  vmap: benchVmap,
   accuracy: benchAccuracy,
   mnist: benchMnist,
   build: ({ quick }) => benchBuild(quick),

@@ -34,12 +34,20 @@ export interface BuildRequest {
   readonly printIr: string | undefined;
   readonly cacheFolder: string;
   readonly compilerVersion: string;
+  /** A bundler's wish: the source as a module that takes its models from the object of this name. */
+  readonly functionsName?: string;
 }
 
 export interface BuildResult {
   readonly out: string;
   readonly functions: readonly string[];
   readonly unchanged: boolean;
+  /** Absolute paths of the user's files that were read. */
+  readonly inputs: readonly string[];
+  /** Absolute paths of the package's files. */
+  readonly outputs: readonly string[];
+  /** The module that `functionsName` asked for. */
+  readonly module: string | undefined;
 }
 
 /** Throws a UsageError, or a DiagnosticsError; then `out` is what it was before. */
@@ -55,14 +63,17 @@ export async function build(request: BuildRequest, progress: Progress, print: (t
   }
 
   const startedAt = Date.now();
-  const key = await buildKey({ sources: sources.map((file) => resolve(file)), name, tiers, cudaArchitectures, compilers: await compilerIdentities(request.targets) });
+  const key = await buildKey({ sources: sources.map((file) => resolve(file)), name, tiers, cudaArchitectures, functionsName: request.functionsName, compilers: await compilerIdentities(request.targets) });
   if (!request.force && request.printIr === undefined) {
     const unchanged = await findUnchangedBuild(request.cacheFolder, out, key);
-    if (unchanged !== undefined) return { out: request.out, functions: unchanged.functions, unchanged: true };
+    if (unchanged !== undefined) {
+      const { functions, inputs, outputs, module } = unchanged;
+      return { out: request.out, functions, unchanged: true, inputs: Object.keys(inputs), outputs: Object.keys(outputs), module };
+    }
   }
 
   const { compileSource } = await progress.phase("load", () => import("./frontend/compile-source.ts"));
-  const { module, signatures, files } = await progress.phase("frontend", () => compileSource(sources));
+  const { module, signatures, files, withoutModels } = await progress.phase("frontend", () => compileSource(sources));
   const { compileTiers } = await import("../lib/compile.ts");
   const { ConstantPool } = await import("../passes/constant-pool.ts");
   const observe = request.printIr === undefined ? undefined : (await import("./print-ir.ts")).createIrPrinter(request.printIr, print);
@@ -81,8 +92,10 @@ export async function build(request: BuildRequest, progress: Progress, print: (t
   };
   const written = await writePackage(out, identity, signatures, compilation, cudaArchitectures, progress);
   const functions = signatures.map((signature) => signature.name);
-  await remember(request.cacheFolder, out, { key, functions }, files, written, startedAt);
-  return { out: request.out, functions, unchanged: false };
+  const replacement = request.functionsName === undefined ? undefined : withoutModels(request.functionsName);
+  const outputs = written.map((file) => join(out, file));
+  await remember(request.cacheFolder, out, { key, functions, ...(replacement === undefined ? {} : { module: replacement }) }, files, outputs, startedAt);
+  return { out: request.out, functions, unchanged: false, inputs: files, outputs, module: replacement };
 }
 
 /** What the code of these targets is compiled with here. */
@@ -116,7 +129,7 @@ export function describeBuild({ out, functions, unchanged }: BuildResult): strin
 async function remember(
   cacheFolder: string,
   out: string,
-  { key, functions }: Pick<BuildRecord, "key" | "functions">,
+  record: Pick<BuildRecord, "key" | "functions" | "module">,
   read: readonly string[],
   written: readonly string[],
   startedAt: number,
@@ -124,6 +137,6 @@ async function remember(
   const modified = await Promise.all(read.map(async (file) => (await stat(file)).mtimeMs));
   if (modified.some((time) => time >= startedAt)) return;
   const inputs = await hashFiles(read);
-  const outputs = await hashFiles(written.map((file) => join(out, file)));
-  await recordBuild(cacheFolder, out, { key, functions, inputs, outputs });
+  const outputs = await hashFiles(written);
+  await recordBuild(cacheFolder, out, { ...record, inputs, outputs });
 }

@@ -18,6 +18,8 @@ export interface BuildRecord {
   readonly outputs: Readonly<Record<string, string>>;
   /** What the build said, for saying it again. */
   readonly functions: readonly string[];
+  /** What a bundler puts in the place of the source file; absent where none asked. */
+  readonly module?: string;
 }
 
 const recordVersion = 1;

@@ -6,12 +6,12 @@
  * command runs, so that `--help` and an unchanged build load nothing else.
  */
 
-import { readFileSync } from "node:fs";
 import { Command, CommanderError, Option } from "commander";
 import { readSurroundings } from "./options.ts";
 import { createProgress } from "./progress.ts";
 import { exitCodes, reportError } from "./report-error.ts";
 import { UsageError } from "./usage-error.ts";
+import { readVersion } from "./version.ts";
 
 const surroundings = readSurroundings();
 const progress = createProgress({
@@ -189,17 +189,4 @@ function splitList(text: string): readonly string[] {
   const items = text.split(",").map((item) => item.trim()).filter((item) => item !== "");
   if (items.length === 0) throw new UsageError(`"${text}" is an empty list`);
   return items;
-}
-
-/** The version of the package that this file is in: two levels up in the sources, three in dist. */
-function readVersion(): string {
-  for (const path of ["../package.json", "../../package.json"]) {
-    try {
-      const manifest = JSON.parse(readFileSync(new URL(path, import.meta.url), "utf8")) as { readonly name?: string; readonly version: string };
-      if (manifest.name === "tsdlc") return manifest.version;
-    } catch {
-      // Not there: the other place.
-    }
-  }
-  throw new Error("tsdlc's package.json is missing beside its code");
 }

@@ -22,6 +22,7 @@ export const diagnosticCodes = {
   TSDL2005: "a size is used in a way that named dims do not allow",
   TSDL2006: "a derivative is taken of a function that has none",
   TSDL2007: "the program itself threw an error while it was built",
+  TSDL2008: "a function is mapped over examples that its arguments do not have, or assigns to them",
   TSDL3001: "a statement that is not compiled",
   TSDL3002: "an expression that is not compiled",
   TSDL3003: "a call of something that cannot be compiled",
@@ -56,10 +57,13 @@ export interface Label {
 /** The program cannot be compiled, for all these reasons. */
 export class DiagnosticsError extends Error {
   readonly diagnostics: readonly Diagnostic[];
-  constructor(diagnostics: readonly Diagnostic[]) {
+  /** Absolute paths of the user's files that were read: a change to one of them may be the repair. */
+  readonly files: readonly string[];
+  constructor(diagnostics: readonly Diagnostic[], files: readonly string[] = []) {
     super(diagnostics.map((diagnostic) => renderDiagnostic(diagnostic)).join("\n"));
     this.name = "DiagnosticsError";
     this.diagnostics = diagnostics;
+    this.files = files;
   }
 }
 

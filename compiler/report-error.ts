@@ -69,7 +69,7 @@ function systemCode(error: unknown): string {
 }
 
 /** By name, so that the class need not be loaded to say no. */
-function isDiagnosticsError(error: unknown): error is DiagnosticsError {
+export function isDiagnosticsError(error: unknown): error is DiagnosticsError {
   return error instanceof Error && error.name === "DiagnosticsError";
 }
 

@@ -11,6 +11,7 @@ import { present } from "./expect.ts";
 import { hostArray, type HostArray } from "./host.ts";
 import type { Sizes } from "./interpret-frame.ts";
 import { runKernel } from "./interpret-kernel.ts";
+import { runVmap } from "./interpret-vmap.ts";
 import { type Attrs, type AttrValue, findFunction, type Func, inputsOfLaunch, isKernel, type Module, type Op, type Region, type Value } from "./module.ts";
 import type { OpRecord } from "./op.ts";
 import { findRecord } from "./ops/table.ts";
@@ -100,6 +101,10 @@ function runOp(op: Op, operands: readonly HostArray[], environment: Environment)
     case "while": return runWhile(op, operands, environment);
     case "for": return runFor(op, operands, environment);
     case "call": return runRegion(calleeOf(op, module).body, operands, { module, sizes, values: new Map(), stacks: new Map() });
+    case "vmap": {
+      const { body } = calleeOf(op, module);
+      return runVmap(op, operands, resultTypes(op, sizes), (inputs) => runRegion(body, inputs, { module, sizes, values: new Map(), stacks: new Map() }));
+    }
     case "group": return runRegion(regionOf(op, 0), operands, { module, sizes, values: new Map(), stacks: new Map() });
     case "launch": {
       const inputs = inputsOfLaunch(operands.length, op.attrs);
@@ -110,11 +115,14 @@ function runOp(op: Op, operands: readonly HostArray[], environment: Environment)
     const help = "callee" in op.attrs ? "; the transform pass replaces it by ops that have one" : "";
     throw new Error(`${op.name} has no meaning on arrays${help}`);
   }
-  const results = op.results.map(({ type }) => {
+  return record.evaluate(operands, numericAttrs(record, op.attrs, sizes), resultTypes(op, sizes));
+}
+
+function resultTypes(op: Op, sizes: Sizes): readonly TensorType[] {
+  return op.results.map(({ type }) => {
     if (type.kind !== "tensor") throw new Error(`${op.name} gives ${printType(type)}, which exists in kernels alone`);
     return numericType(type, sizes);
   });
-  return record.evaluate(operands, numericAttrs(record, op.attrs, sizes), results);
 }
 
 /** Does what an op on a stack says; false for other ops. */

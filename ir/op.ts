@@ -36,10 +36,21 @@ export interface OpRecord<Call = unknown> {
   readonly compute?: Compute;
   /** Absent for kernel-level ops. */
   readonly derivative?: Derivative;
+  /** How the op is done for many examples at once. Absent for control flow, which passes/batch.ts knows, and for kernel-level ops. */
+  readonly batch?: Batch;
   /** What ops.test.ts tries; every tensor-level op with `evaluate` has some. */
   readonly samples?: readonly Sample[];
   /** Phantom: the builder method's signature. */
   readonly call?: Call;
+}
+
+/** The record of an op that has a meaning on tensors by itself: no part of it may be missing. */
+export interface TensorOpRecord<Call = unknown> extends OpRecord<Call> {
+  readonly evaluate: NonNullable<OpRecord["evaluate"]>;
+  readonly compute: Compute;
+  readonly derivative: Derivative;
+  readonly batch: Batch;
+  readonly samples: readonly Sample[];
 }
 
 /** A rule that operand types or attrs do not keep. The builder adds the op and its spans. */
@@ -168,6 +179,30 @@ export interface TransposeRule {
   ): readonly (Value | undefined)[];
 }
 
+/* ---------------------------------------------------------------- batch */
+
+/** "unmapped" said out loud for an op without operands: it is the same for every example. */
+export type Batch = BatchRule | "unmapped";
+
+/**
+ * The op for many examples at once: operands that differ from example to example have them along a new axis 0, the
+ * others are as they are for one example. At least one has them, and every value that is returned must have them too.
+ */
+export type BatchRule = (b: Builder, operands: readonly Value[], context: BatchContext) => readonly Value[];
+
+/** The op as it is for one example, and how many there are. */
+export interface BatchContext {
+  /** The op's text name. */
+  readonly name: string;
+  /** Types of the operands of one example. */
+  readonly operands: readonly TensorType[];
+  readonly attrs: Attrs;
+  /** For each operand, whether it has the examples along axis 0. */
+  readonly isMapped: readonly boolean[];
+  /** The number of examples. */
+  readonly size: Dim;
+}
+
 /* ---------------------------------------------------------------- samples */
 
 export interface Sample {
@@ -184,12 +219,12 @@ export interface Sample {
 
 /** The builder methods' signatures by family; a number stands for a constant of the other operand's type. */
 export type Operand = Value | number;
-export type Unary = OpRecord<(x: Value) => Value>;
-export type Binary = OpRecord<(left: Operand, right: Operand) => Value>;
-export type Cast = OpRecord<(x: Value, attrs: { readonly dtype: ScalarDType }) => Value>;
+export type Unary = TensorOpRecord<(x: Value) => Value>;
+export type Binary = TensorOpRecord<(left: Operand, right: Operand) => Value>;
+export type Cast = TensorOpRecord<(x: Value, attrs: { readonly dtype: ScalarDType }) => Value>;
 
 /** An elementwise op also says what it does to numbers; arrays, scalars and vectors follow from it. */
-export interface ElementwiseRecord<Call> extends OpRecord<Call> {
+export interface ElementwiseRecord<Call> extends TensorOpRecord<Call> {
   /** Before rounding to the result's dtype; `dtype` is the first operand's. */
   readonly scalar: (dtype: ScalarDType, ...operands: readonly number[]) => number;
   /** Of cast and bitcast, in place of `scalar`: their meaning depends on both dtypes. */

@@ -14,6 +14,7 @@ export * as random from "./random.ts";
 export type { Dim, DTypeName, Shape, ShapeError } from "./shape.ts";
 export { Tensor, type Float, type Integer, type Numeric } from "./tensor.ts";
 export { mapTree } from "./tree.ts";
+export { vmap } from "./vmap.ts";
 export {
   type Device, device, type DeviceList, devices, type LineMemory, memory, type MemoryReport, type TypedArray, TsdlcError,
 } from "tsdlc-runtime";

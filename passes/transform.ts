@@ -1,7 +1,7 @@
 /**
- * transform: calls and derivatives of calls become ordinary ops.
+ * transform: calls, derivatives of calls, and calls for many examples at once become ordinary ops.
  *
- * Needs: any module. Ensures: no `call`, `value_and_grad` or `jvp` is left, and no function that only they named.
+ * Needs: any module. Ensures: no `call`, `value_and_grad`, `jvp` or `vmap` is left, and no function that only they named.
  * Callees are transformed before their callers, so the innermost derivative is taken first, and what it leaves is
  * ordinary ops that the next one can differentiate: that is all that gradients of gradients need.
  *
@@ -19,16 +19,18 @@
 import { type Builder, IrError } from "../ir/builder.ts";
 import { findFunction, type Func, type Module, type Op, type Value, visitOps } from "../ir/module.ts";
 import { TypeFault } from "../ir/op.ts";
+import type { VmapAttrs } from "../ir/ops/vmap.ts";
 import { functionsOf, rewriteFunction } from "../ir/rewrite.ts";
 import { printType } from "../ir/type.ts";
 import { isDifferentiable } from "./activity.ts";
+import { batch } from "./batch.ts";
 import { inlineCall } from "./inline.ts";
 import { pushForward, zeros } from "./linearize.ts";
 import type { Pass } from "./pass.ts";
 import { pullBack } from "./pull-back.ts";
 import { weaveControl } from "./weave-control.ts";
 
-const inlined: ReadonlySet<string> = new Set(["call", "value_and_grad", "jvp"]);
+const inlined: ReadonlySet<string> = new Set(["call", "value_and_grad", "jvp", "vmap"]);
 
 export const transform: Pass = {
   name: "transform",
@@ -81,6 +83,7 @@ function replaceCall(b: Builder, op: Op, operands: readonly Value[], callee: Fun
     case "call": return inlineCall(b, callee, operands, op.spans);
     case "value_and_grad": return reverseMode(b, op, operands, callee);
     case "jvp": return forwardMode(b, op, operands, callee);
+    case "vmap": return batch(b, callee, operands, op.attrs as VmapAttrs, op.spans);
     default: throw new Error(`${op.name} does not call a function`);
   }
 }

@@ -113,6 +113,11 @@ export class Tensor<S extends Shape = Shape, D extends DTypeName = "f32"> {
     this.dispose();
   }
 
+  /** What console.log shows in Node, on every device: the elements, of long axes the two ends. For a page: `console.log(await x.text())`. */
+  async text(): Promise<string> {
+    return printTensor(this.dtype, this.shape, await this.data());
+  }
+
   toString(): string {
     const { kind } = this[tensorBrand];
     return `Tensor ${typeOf(this)}${kind === "host" || kind === "device" ? "" : ` (${kind})`}`;

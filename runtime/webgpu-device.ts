@@ -6,6 +6,7 @@
  * that it can be opened again; everything that was on it answers with a DeviceError.
  */
 
+import { registerConsoleFormatter } from "./console-formatter.ts";
 import type { Device, DeviceBuffer, DeviceModule, MemoryUse, ProgramSource, ProgramText } from "./device.ts";
 import { type MakeEndings, registryEndings } from "./endings.ts";
 import { DeviceError, OutOfMemoryError, PackageError, RunError } from "./errors.ts";
@@ -48,6 +49,8 @@ export function browserHost(): WebGpuHost {
   if (gpu === undefined) {
     throw new DeviceError("the device webgpu is not there: this browser has no navigator.gpu: use Chrome or Edge 113, Safari 26, Firefox 141 or a later one, and load the page over https or from localhost");
   }
+  // Who opens a device here has a console to look at tensors in.
+  registerConsoleFormatter();
   return {
     gpu,
     advice: "the browser has WebGPU, but its graphics driver is missing or blocked: see chrome://gpu or about:support, and update the driver",

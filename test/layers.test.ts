@@ -33,6 +33,7 @@ const rooms: Readonly<Record<string, Room>> = {
 /** What one place in the whole tree may import. */
 const privileges: Readonly<Record<string, (file: string) => boolean>> = {
   "ts-morph": (file) => file.startsWith("compiler/frontend/"),
+  unplugin: (file) => file.startsWith("compiler/bundlers/"),
   "tsdlc-native": (file) => file === "runtime/addon.ts",
   webgpu: (file) => file === "runtime/webgpu-node.ts",
 };

@@ -16,7 +16,7 @@ describe("programs in text", () => {
     for (const tier of ["cpu-x86-64-v4", "cpu-arm64"]) {
       it(`${name} for ${tier}`, () => {
         const source = parse(readFileSync(new URL(name, folder), "utf8"));
-        const result = runPasses(source, [...tensorPipeline, ...kernelPipeline], { limits: findLimits(tier) }, {
+        const result = runPasses(source, [...tensorPipeline, ...kernelPipeline], { limits: findLimits(tier), entries: source.functions.map((func) => func.name) }, {
           now: () => 0,
           passed: ({ after }) => {
             assert.deepEqual(assertSameMeaning(source, after, { N: 7 }), source.functions.map((func) => func.name));

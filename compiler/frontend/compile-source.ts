@@ -15,12 +15,15 @@ import { type Diagnostic, DiagnosticsError } from "../diagnostics.ts";
 import { buildModel, type ModelDeclaration } from "./build-model.ts";
 import { Refusal, spanOf } from "./evaluation.ts";
 import { loadProject, type SourceProject } from "./load-project.ts";
+import { remainderOf } from "./remainder.ts";
 
 export interface CompiledSource {
   readonly module: Module;
   readonly signatures: readonly Signature[];
   /** Absolute paths of every file of the user's that was read, for the cache. */
   readonly files: readonly string[];
+  /** The module as JavaScript, with each model taken from the object of this name: see remainder.ts. */
+  withoutModels(functionsName: string): string;
 }
 
 export interface CompileSourceOptions {
@@ -33,7 +36,7 @@ export function compileSource(entryFiles: readonly string[], options: CompileSou
   const workingDirectory = options.workingDirectory ?? process.cwd();
   refuseMissing(entryFiles, workingDirectory);
   const project = checkedProject(entryFiles, workingDirectory);
-  if (project.diagnostics.length > 0) throw new DiagnosticsError(project.diagnostics);
+  if (project.diagnostics.length > 0) throw new DiagnosticsError(project.diagnostics, project.files);
 
   const found = project.entries.map((entry) => findModels(project, entry));
   const diagnostics: Diagnostic[] = found.flatMap((each) => each.diagnostics);
@@ -54,8 +57,14 @@ export function compileSource(entryFiles: readonly string[], options: CompileSou
       diagnostics.push(error.diagnostic);
     }
   }
-  if (diagnostics.length > 0) throw new DiagnosticsError(withoutRepeats(diagnostics));
-  return { module: { functions }, signatures, files: project.files };
+  if (diagnostics.length > 0) throw new DiagnosticsError(withoutRepeats(diagnostics), project.files);
+  const modules = project.entries.map((entry, position) => ({ entry, models: found[position]?.models ?? [] }));
+  return {
+    module: { functions },
+    signatures,
+    files: project.files,
+    withoutModels: (functionsName) => modules.map(({ entry, models: own }) => remainderOf(project, entry, own, functionsName)).join("\n"),
+  };
 }
 
 /** TypeScript is recursive, and gives up with a RangeError on a chain of a thousand calls. */

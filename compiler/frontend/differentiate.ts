@@ -5,13 +5,11 @@
 
 import { ts } from "ts-morph";
 import { isFloat, printType } from "../../ir/type.ts";
-import type { Value } from "../../ir/module.ts";
-import { buildFunction, freshName, type BuiltFunction } from "./build-function.ts";
-import { callValue } from "./evaluate-call.ts";
 import { runtimeOperand } from "./evaluate-operator.ts";
-import { type Evaluation, makeOps, refuse, runtimeNumberOf, tensorOf, use } from "./evaluation.ts";
-import { changedLeaves, isLeaf, type Leaf, leavesOf, type LeafValue, type Path, pathName, replaceLeaves, writeAt, zerosOf } from "./tree.ts";
-import { Closure, describe, isArray, ModelValue, ObjectValue, RuntimeNumber, type StaticValue, TensorValue } from "./value.ts";
+import { type Evaluation, makeOps, refuse, runtimeNumberOf, use } from "./evaluation.ts";
+import { traceFunction, wrap } from "./trace-function.ts";
+import { isLeaf, leavesOf, type LeafValue, type Path, pathName, replaceLeaves, zerosOf } from "./tree.ts";
+import { describe, isArray, ObjectValue, RuntimeNumber, type StaticValue, TensorValue } from "./value.ts";
 
 export interface Differentiated {
   /** The result of the function: the loss, or [loss, aux]. */
@@ -73,64 +71,6 @@ export function pushForward(run: Evaluation, fn: StaticValue, primals: StaticVal
   const results = makeOps(run, node, (b) => b.jvp(operands, { callee: traced.name }));
   const value = traced.restore(results);
   return [value, traced.restoreValue(results.slice(traced.results.length))];
-}
-
-interface TracedFunction {
-  readonly name: string;
-  /** Of the arguments; paths start with the position. */
-  readonly leaves: readonly Leaf[];
-  readonly names: readonly string[];
-  /** The leaves, and then what the function captures. */
-  readonly operands: readonly Value[];
-  readonly results: readonly Value[];
-  /** The function's result from the values of an op that calls it; assigns what it assigned to its arguments. */
-  restore(values: readonly Value[]): StaticValue;
-  restoreValue(values: readonly Value[]): StaticValue;
-}
-
-function traceFunction(run: Evaluation, fn: StaticValue, args: readonly StaticValue[], node: ts.Node, check: (result: StaticValue) => void): TracedFunction {
-  const leaves = leavesOf(args);
-  const argumentNames = parameterNames(fn);
-  const names = leaves.map(({ path: [position, ...rest] }) => pathName([argumentNames[Number(position)] ?? `argument${String(position)}`, ...rest]));
-  const operands = leaves.map(({ value }) => use(run, value, node));
-  const name = freshName(run, fn instanceof Closure ? fn.name : "");
-  let result: StaticValue;
-  let changes: readonly Leaf[] = [];
-  const built: BuiltFunction = buildFunction(run, name, leaves.map(({ value }, i) => ({ name: names[i] ?? "", type: value.value.type })), (values) => {
-    let next = 0;
-    const own = args.map((argument) => replaceLeaves(argument, (leaf) => wrap(run, leaf, values[next++])));
-    const before = own.map((argument) => replaceLeaves(argument, (leaf) => leaf));
-    result = callValue(run, fn, own, node);
-    check(result);
-    changes = changedLeaves(run, before, own, [], argumentNames, node);
-    return [...leavesOf(result), ...changes].map(({ value }) => use(run, value, node));
-  });
-  const restoreValue = (values: readonly Value[]): StaticValue => {
-    let next = 0;
-    return replaceLeaves(result, (leaf) => wrap(run, leaf, values[next++]));
-  };
-  const valueCount = built.func.body.yields.length - changes.length;
-  return {
-    name, leaves, names,
-    operands: [...operands, ...built.captured],
-    results: built.func.body.yields,
-    restoreValue,
-    restore(values) {
-      changes.forEach(({ path, value }, i) => writeAt(args, path, wrap(run, value, values[valueCount + i])));
-      return restoreValue(values);
-    },
-  };
-}
-
-function wrap(run: Evaluation, pattern: LeafValue, value: Value | undefined): LeafValue {
-  if (value === undefined) throw new Error("a leaf has no value");
-  return pattern instanceof TensorValue ? tensorOf(run, value) : runtimeNumberOf(run, value);
-}
-
-function parameterNames(fn: StaticValue): readonly string[] {
-  if (fn instanceof ModelValue) return parameterNames(fn.body);
-  if (!(fn instanceof Closure)) return [];
-  return fn.node.parameters.map(({ name }, i) => (ts.isIdentifier(name) ? name.text : `argument${i}`));
 }
 
 /* ---------------------------------------------------------------- options and refusals */

@@ -99,7 +99,7 @@ export function makeOps<T>(run: Evaluation, node: ts.Node, make: (b: Builder) =>
 export function use(run: Evaluation, value: TensorValue | RuntimeNumber, node: ts.Node): Value {
   const found = useIn(run.build, value);
   if (found !== undefined) return found;
-  return refuse(run, node, "TSDL2006", "a tensor that was made inside a differentiated function is used outside of it", {
+  return refuse(run, node, "TSDL2006", "a tensor that was made inside a differentiated or mapped function is used outside of it", {
     label: "it exists only inside that function",
     help: "return it from the function, beside the loss: return [loss, tensor]",
   });

@@ -13,6 +13,7 @@ import path from "node:path";
 import { callValue } from "./evaluate-call.ts";
 import { runtimeOperand } from "./evaluate-operator.ts";
 import { type Evaluation, makeOps, Refusal, refuse, spansAt, tensorOf, use } from "./evaluation.ts";
+import { batch } from "./batch.ts";
 import { differentiate, pushForward } from "./differentiate.ts";
 import type { SourceModule } from "./scope.ts";
 import { suggestTensor } from "./suggest.ts";
@@ -55,6 +56,15 @@ const intrinsics: Readonly<Record<string, Readonly<Record<string, NativeFunction
         return hasAux && isArray(value) ? [gradient, value[1]] : gradient;
       })),
     jvp: new NativeFunction("jvp", (run, [fn, primals, tangents], node) => pushForward(run, fn, primals, tangents, node)),
+  },
+  "vmap.ts": {
+    vmap: new NativeFunction("vmap", (run, [fn, axes = 0, outAxes = 0], made) => {
+      if (!isCallable(fn)) return refuse(run, made, "TSDL2001", "vmap takes a function", { label: `it is given ${describe(fn)}` });
+      return new NativeFunction(nameOf(fn), (inner, args, node) => {
+        const site = ts.isCallExpression(made) ? made : node;
+        return batch(inner, { fn, axes, outAxes, node: site, context: contextOf(inner, site) }, args);
+      });
+    }),
   },
   "tree.ts": {
     mapTree: new NativeFunction("mapTree", (run, [fn, first, ...others], node) => mapTree(run, fn, first, others, [], node)),

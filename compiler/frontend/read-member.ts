@@ -103,6 +103,7 @@ const handleMembers: Readonly<Record<string, string>> = {
   data: "return the tensor from the model, and read it with await result.data() outside",
   dataSync: "return the tensor from the model, and read it outside",
   item: "compute with the tensor itself, and choose between values with where(condition, a, b); item() and control flow on traced values come in a later version",
+  text: "return the tensor from the model, and print it outside",
   toString: "return the tensor from the model, and print it outside",
   dispose: "remove the call: a compiled program frees its tensors at their last use",
   device: "a model does not know its device; choose it when the package is imported",

@@ -7,14 +7,15 @@ import type { Builder } from "../builder.ts";
 import { namedDim } from "../dim.ts";
 import { at } from "../expect.ts";
 import type { Value } from "../module.ts";
-import { type OpRecord, TypeFault } from "../op.ts";
+import { type TensorOpRecord, TypeFault } from "../op.ts";
 import { type DType, isFloat, type TensorType, tensorType } from "../type.ts";
 import { axisAttr, fact, tensorAt } from "./check.ts";
 import { accumulatorOf, highestOf, lowestOf } from "./dtype-ranges.ts";
+import { sameOp, shiftedAxis } from "./make-batch.ts";
 import { floatSamples } from "./make-rules.ts";
 import { elementAt, operandAt, tabulate } from "./tabulate.ts";
 
-type ArgReduction = OpRecord<(x: Value, attrs: { readonly axis: number }) => Value>;
+type ArgReduction = TensorOpRecord<(x: Value, attrs: { readonly axis: number }) => Value>;
 
 /** The position of the identity: it loses every tie, and is the answer for an axis that is empty. */
 const nowhere = highestOf("i32");
@@ -73,6 +74,7 @@ function argReduction(
       finish: (_b, _context, total) => [at(total, 1)],
     },
     derivative: "none",
+    batch: sameOp(shiftedAxis),
     samples: [
       ...floatSamples([namedDim("N"), 3], { axis: 1 }),
       ...floatSamples([3, namedDim("N")], { axis: 0 }),

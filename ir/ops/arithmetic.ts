@@ -6,7 +6,7 @@
 import type { Builder } from "../builder.ts";
 import { at, present } from "../expect.ts";
 import type { Value } from "../module.ts";
-import type { Binary, Operand, OpRecord } from "../op.ts";
+import type { Binary, Operand, TensorOpRecord } from "../op.ts";
 import { fusedMultiplyAdd, fusedMultiplyAddToFloat, power } from "../special-functions.ts";
 import { isFloat, type ScalarDType } from "../type.ts";
 import { binary, elementwise } from "./make-elementwise.ts";
@@ -115,7 +115,7 @@ export const mulHigh: Binary = binary("mul_high", {
   range: [0, 2 ** 32 - 1],
 });
 
-export const fma: OpRecord<(a: Operand, b: Operand, c: Operand) => Value> = elementwise("fma", ["a", "b", "c"], {
+export const fma: TensorOpRecord<(a: Operand, b: Operand, c: Operand) => Value> = elementwise("fma", ["a", "b", "c"], {
   doc: "a b + c, rounded once",
   accepts: "float",
   scalar: (dtype, x = 0, y = 0, z = 0) => fusedScalar(dtype, x, y, z),

@@ -10,6 +10,7 @@ import { bytesOf, type DType, isFloat, isInteger, type ScalarDType, scalarType, 
 import { fact, scalarDTypeAttr } from "./check.ts";
 import { oneType, tabulateFlat, withDType } from "./make-elementwise.ts";
 import { highestOf, lowestOf } from "./dtype-ranges.ts";
+import { sameOp } from "./make-batch.ts";
 import { operandAt } from "./tabulate.ts";
 
 type CastCall = (x: Value, attrs: { readonly dtype: ScalarDType }) => Value;
@@ -30,6 +31,7 @@ const castRecord: ElementwiseRecord<CastCall> = {
     linear: [0],
     transpose: (b, cotangents, _operands, [x]) => [b.cast(at(cotangents, 0), { dtype: x?.dtype ?? "f32" })],
   },
+  batch: sameOp(),
   samples: [
     castSample("f32", "f64"), castSample("f64", "f32"), castSample("f64", "f64"), castSample("f32", "i32", [-9, 9]), castSample("f32", "u32", [-9, 9]),
     castSample("i32", "f32", [-9, 9]), castSample("u32", "f32", [0, 9]), castSample("i32", "u32", [-9, 9]), castSample("i32", "bool", [-1, 1]),
@@ -58,6 +60,7 @@ const bitcastRecord: ElementwiseRecord<CastCall> = {
   ],
   compute: { form: "map", at: (b, context, index) => b.bitcast(context.load(0, index), { dtype: scalarDTypeAttr(context.attrs) }) },
   derivative: "none",
+  batch: sameOp(),
   samples: [castSample("f32", "u32"), castSample("u32", "f32", [0, 2 ** 30]), castSample("i32", "u32", [-9, 9]), castSample("f32", "i32")],
 };
 

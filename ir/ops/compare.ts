@@ -4,11 +4,12 @@
 
 import { at, present } from "../expect.ts";
 import type { Value } from "../module.ts";
-import { type Binary, type ElementwiseRecord, type Operand, type OpRecord, type Sample, TypeFault } from "../op.ts";
+import { type Binary, type ElementwiseRecord, type Operand, type Sample, type TensorOpRecord, TypeFault } from "../op.ts";
 import { namedDim } from "../dim.ts";
 import { type DType, sameType, tensorType } from "../type.ts";
 import { fact } from "./check.ts";
 import { type Accepts, binary, oneType, tabulateFlat, withDType } from "./make-elementwise.ts";
+import { sameOp } from "./make-batch.ts";
 import { operandAt } from "./tabulate.ts";
 
 export const eq: Binary = comparison("eq", "left = right", "any", (x, y) => x === y);
@@ -60,10 +61,11 @@ const selectRecord: ElementwiseRecord<SelectCall> = {
       ];
     },
   },
+  batch: sameOp(),
   samples: (["f32", "f64", "i32", "u32", "bool"] as const).map(selectSample),
 };
 
-export const select: OpRecord<SelectCall> = selectRecord;
+export const select: TensorOpRecord<SelectCall> = selectRecord;
 
 function selectSample(dtype: DType): Sample {
   const shape = [namedDim("N"), 3];

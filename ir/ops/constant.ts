@@ -5,7 +5,7 @@
 import { type Dim, isDim, namedDim } from "../dim.ts";
 import { hostArray } from "../host.ts";
 import type { Attrs, Value } from "../module.ts";
-import { type OpRecord, TypeFault } from "../op.ts";
+import { type OpRecord, type TensorOpRecord, TypeFault } from "../op.ts";
 import { type DType, indexType, isFloat, printShape, type ScalarDType, scalarType, tensorType } from "../type.ts";
 import { axisAttr, dimsAttr, dtypeAttr, expectOperandCount, scalarDTypeAttr } from "./check.ts";
 import { linearize } from "./indexing.ts";
@@ -24,7 +24,7 @@ export interface ScalarConstantAttrs extends Attrs {
   readonly lanes?: number;
 }
 
-export const constant: OpRecord<(attrs: TensorConstantAttrs | ScalarConstantAttrs) => Value> = {
+export const constant: TensorOpRecord<(attrs: TensorConstantAttrs | ScalarConstantAttrs) => Value> = {
   doc: "a number in every element, or the listed numbers; without a shape a scalar or vector of the kernel level",
   operands: [],
   results: ["result"],
@@ -68,6 +68,7 @@ export const constant: OpRecord<(attrs: TensorConstantAttrs | ScalarConstantAttr
     },
   },
   derivative: "none",
+  batch: "unmapped",
   samples: [
     { operands: [], attrs: { value: 1.5, dtype: "f32", shape: [namedDim("N"), 3] } },
     { operands: [], attrs: { value: -Infinity, dtype: "f32", shape: [2] } },
@@ -90,7 +91,7 @@ export const dim: OpRecord<(attrs: { readonly size: Dim }) => Value> = {
 };
 
 /** The size of a dim among tensors: what a mean over a named axis divides by. */
-export const size: OpRecord<(attrs: { readonly size: Dim; readonly dtype: DType }) => Value> = {
+export const size: TensorOpRecord<(attrs: { readonly size: Dim; readonly dtype: DType }) => Value> = {
   doc: "the size of a dim, a tensor of rank 0",
   operands: [],
   results: ["result"],
@@ -106,13 +107,14 @@ export const size: OpRecord<(attrs: { readonly size: Dim; readonly dtype: DType 
     at: (b, { attrs }) => b.cast(b.index(attrs["size"] as Dim), { dtype: dtypeAttr(attrs) }),
   },
   derivative: "none",
+  batch: "unmapped",
   samples: [
     { operands: [], attrs: { size: 7, dtype: "f32" } },
     { operands: [], attrs: { size: 7, dtype: "i32" } },
   ],
 };
 
-export const iota: OpRecord<(attrs: { readonly dtype: DType; readonly shape: readonly Dim[]; readonly axis: number }) => Value> = {
+export const iota: TensorOpRecord<(attrs: { readonly dtype: DType; readonly shape: readonly Dim[]; readonly axis: number }) => Value> = {
   doc: "the position along an axis: result[i0, i1, ...] = i_axis",
   operands: [],
   results: ["result"],
@@ -134,6 +136,7 @@ export const iota: OpRecord<(attrs: { readonly dtype: DType; readonly shape: rea
     },
   },
   derivative: "none",
+  batch: "unmapped",
   samples: [
     { operands: [], attrs: { dtype: "i32", shape: [namedDim("N"), 3], axis: 0 } },
     { operands: [], attrs: { dtype: "f32", shape: [2, namedDim("N")], axis: 1 } },

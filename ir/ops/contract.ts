@@ -8,11 +8,12 @@ import { type Dim, namedDim, printDim, sameDim } from "../dim.ts";
 import { at, present } from "../expect.ts";
 import { forEachIndex } from "../host.ts";
 import type { Attrs, Value } from "../module.ts";
-import { type Contraction, type OpRecord, type Sample, TypeFault } from "../op.ts";
+import { type BatchContext, type Contraction, type Sample, type TensorOpRecord, TypeFault } from "../op.ts";
 import type { Precision } from "../signature.ts";
 import { type DType, type TensorType, tensorType } from "../type.ts";
 import { expectAxis, expectOperandCount, fact, integersAttr, tensorAt } from "./check.ts";
 import { accumulatorOf } from "./dtype-ranges.ts";
+import { moveAxis } from "./make-batch.ts";
 import { elementAt, operandAt, tabulate } from "./tabulate.ts";
 
 export interface DotGeneralAttrs extends Attrs, Contraction {
@@ -24,7 +25,7 @@ export interface DotGeneralAttrs extends Attrs, Contraction {
   readonly precision?: Precision;
 }
 
-export const dotGeneral: OpRecord<(left: Value, right: Value, attrs: DotGeneralAttrs) => Value> = {
+export const dotGeneral: TensorOpRecord<(left: Value, right: Value, attrs: DotGeneralAttrs) => Value> = {
   doc: "the sum over pairs of reduced axes of left times right; axes of the result: batch, then free ones of left, then of right",
   operands: ["left", "right"],
   results: ["result"],
@@ -86,6 +87,7 @@ export const dotGeneral: OpRecord<(left: Value, right: Value, attrs: DotGeneralA
       ];
     },
   },
+  batch: batchContraction,
   samples: [
     ...samples([namedDim("N"), 3], [3, 4], { leftBatch: [], rightBatch: [], leftReduced: [1], rightReduced: [0] }),
     ...samples([3, namedDim("N")], [2, 3], { leftBatch: [], rightBatch: [], leftReduced: [0], rightReduced: [1] }),
@@ -124,6 +126,32 @@ function rightCotangent(b: Builder, cotangent: Value, left: Value, axes: Contrac
 function pairedAxes(axes: readonly number[], partners: readonly number[]): readonly number[] {
   const pairs = axes.map((axis, i) => ({ axis, partner: partners[i] ?? 0 }));
   return pairs.sort((x, y) => x.axis - y.axis).map(({ partner }) => partner);
+}
+
+/**
+ * Examples of both operands are a batch axis, the first; of one operand a free axis of it, which needs no copies of the
+ * other. A right operand whose examples are all that is free goes to the left, where its result has them in front.
+ */
+function batchContraction(b: Builder, [left, right]: readonly Value[], context: BatchContext): readonly Value[] {
+  const { attrs, isMapped: [isLeft, isRight], operands: [leftType, rightType] } = context;
+  if (left === undefined || right === undefined || leftType === undefined || rightType === undefined) throw new RangeError("dot_general has two operands");
+  const axes = contractionOf(attrs);
+  if (isLeft !== true && rightType.shape.length === axes.rightBatch.length + axes.rightReduced.length) {
+    const turned = { ...attrs, leftBatch: axes.rightBatch, rightBatch: axes.leftBatch, leftReduced: axes.rightReduced, rightReduced: axes.leftReduced };
+    return batchContraction(b, [right, left], { ...context, attrs: turned, isMapped: [true, false], operands: [rightType, leftType] });
+  }
+  const shift = (list: readonly number[], isMapped: boolean | undefined): readonly number[] => (isMapped === true ? list.map((axis) => axis + 1) : list);
+  const isBoth = isLeft === true && isRight === true;
+  const product = b.dotGeneral(left, right, {
+    ...attrs,
+    leftBatch: [...(isBoth ? [0] : []), ...shift(axes.leftBatch, isLeft)],
+    rightBatch: [...(isBoth ? [0] : []), ...shift(axes.rightBatch, isRight)],
+    leftReduced: shift(axes.leftReduced, isLeft),
+    rightReduced: shift(axes.rightReduced, isRight),
+  });
+  // The first free axis of the operand that has them.
+  const leftFree = leftType.shape.length - axes.leftReduced.length;
+  return [moveAxis(b, product, isBoth ? 0 : isLeft === true ? axes.leftBatch.length : leftFree, 0)];
 }
 
 /** Moves axis i to place[i]. */

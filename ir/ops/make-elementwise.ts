@@ -10,6 +10,7 @@ import type { Value } from "../module.ts";
 import { type Derivative, type ElementwiseRecord, evaluateScalar, type Operand, type Sample, TypeFault } from "../op.ts";
 import { type DType, isFloat, isInteger, isMemory, type ScalarDType, scalarType, sameType, type TensorType, type Type, tensorType } from "../type.ts";
 import { fact } from "./check.ts";
+import { sameOp } from "./make-batch.ts";
 import { operandAt, tabulate } from "./tabulate.ts";
 
 /** Sets of dtypes that an op may take. */
@@ -73,6 +74,7 @@ export function elementwise<Call>(name: string, operandNames: readonly string[],
       at: (b, context, index) => only(b.op(name, operandNames.map((_, position) => context.load(position, index)), context.attrs)),
     },
     derivative: rule.derivative,
+    batch: sameOp(),
     samples: samplesOf(operandNames.length, rule),
   };
   return record;

@@ -8,14 +8,15 @@ import { type Dim, namedDim } from "../dim.ts";
 import { at } from "../expect.ts";
 import { forEachIndex, type HostArray } from "../host.ts";
 import type { Attrs, Value } from "../module.ts";
-import { type ComputeContext, type Derivative, type OpRecord, type Sample, TypeFault } from "../op.ts";
+import { type ComputeContext, type Derivative, type Sample, type TensorOpRecord, TypeFault } from "../op.ts";
 import { type DType, isFloat, type TensorType, tensorType } from "../type.ts";
 import { axesAttr, fact, integersAttr, tensorAt } from "./check.ts";
 import { accumulatorOf, highestOf, lowestOf } from "./dtype-ranges.ts";
+import { sameOp, shiftedAxes } from "./make-batch.ts";
 import { floatSamples, linearRule, splat } from "./make-rules.ts";
 import { elementAt, operandAt, tabulate } from "./tabulate.ts";
 
-type Reduction = OpRecord<(x: Value, attrs: { readonly axes: readonly number[] }) => Value>;
+type Reduction = TensorOpRecord<(x: Value, attrs: { readonly axes: readonly number[] }) => Value>;
 
 export const reduceSum: Reduction = reduction({
   doc: "the sum over the axes; 0 of nothing",
@@ -87,6 +88,7 @@ function reduction(rule: ReductionRule): Reduction {
       combine: (b, left, right) => [rule.combine(b, at(left, 0), at(right, 0))],
     },
     derivative: rule.derivative,
+    batch: sameOp((attrs) => ({ axes: shiftedAxes(attrs, "axes") })),
     samples: [
       ...floatSamples([namedDim("N"), 3], { axes: [0] }, rule.sample),
       ...floatSamples([2, namedDim("N"), 3], { axes: [0, 2] }, rule.sample),

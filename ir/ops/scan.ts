@@ -4,9 +4,10 @@
 
 import { namedDim } from "../dim.ts";
 import type { Attrs, Value } from "../module.ts";
-import { type OpRecord, TypeFault } from "../op.ts";
+import { type TensorOpRecord, TypeFault } from "../op.ts";
 import { tensorType } from "../type.ts";
 import { axisAttr, fact, tensorAt } from "./check.ts";
+import { sameOp, shiftedAxis } from "./make-batch.ts";
 import { floatSamples, linearRule } from "./make-rules.ts";
 import { elementAt, operandAt, tabulate } from "./tabulate.ts";
 
@@ -16,7 +17,7 @@ export interface CumsumAttrs extends Attrs {
   readonly reverse: boolean;
 }
 
-export const cumsum: OpRecord<(x: Value, attrs: CumsumAttrs) => Value> = {
+export const cumsum: TensorOpRecord<(x: Value, attrs: CumsumAttrs) => Value> = {
   doc: "result[i] = x[0] + ... + x[i] along an axis, from the end when reverse",
   operands: ["x"],
   results: ["result"],
@@ -52,6 +53,7 @@ export const cumsum: OpRecord<(x: Value, attrs: CumsumAttrs) => Value> = {
     const { axis, reverse } = attrs as CumsumAttrs;
     return b.cumsum(cotangent, { axis, reverse: !reverse });
   }),
+  batch: sameOp(shiftedAxis),
   samples: [
     ...floatSamples([namedDim("N"), 3], { axis: 0, reverse: false }, { range: [0.5, 2], ulp: 16 }),
     ...floatSamples([2, namedDim("N")], { axis: 1, reverse: true }, { range: [0.5, 2], ulp: 16 }),

@@ -7,14 +7,15 @@ import { type Dim, elementCount, namedDim, printDim, sameDim } from "../dim.ts";
 import { at } from "../expect.ts";
 import { offsetOf } from "../host.ts";
 import type { Attrs, Value } from "../module.ts";
-import { type OpRecord, TypeFault } from "../op.ts";
+import { type TensorOpRecord, TypeFault } from "../op.ts";
 import { printShape, tensorType } from "../type.ts";
 import { axesAttr, dimsAttr, expectLength, fact, integersAttr, tensorAt } from "./check.ts";
 import { reshapeIndex } from "./indexing.ts";
+import { longerShape, sameOp, shiftedAxes } from "./make-batch.ts";
 import { floatSamples as floats, linearRule } from "./make-rules.ts";
 import { elementAt, operandAt, tabulate } from "./tabulate.ts";
 
-export const broadcast: OpRecord<(x: Value, attrs: { readonly shape: readonly Dim[]; readonly axes: readonly number[] }) => Value> = {
+export const broadcast: TensorOpRecord<(x: Value, attrs: { readonly shape: readonly Dim[]; readonly axes: readonly number[] }) => Value> = {
   doc: "x repeated along new axes: axis i of x is axis axes[i] of the result, with the same size",
   operands: ["x"],
   results: ["result"],
@@ -46,6 +47,7 @@ export const broadcast: OpRecord<(x: Value, attrs: { readonly shape: readonly Di
     const repeated = (attrs["shape"] as readonly Dim[]).map((_, axis) => axis).filter((axis) => !kept.includes(axis));
     return repeated.length === 0 ? cotangent : b.reduceSum(cotangent, { axes: repeated });
   }),
+  batch: sameOp((attrs, context) => ({ ...longerShape(attrs, context), axes: [0, ...shiftedAxes(attrs, "axes")] })),
   samples: [
     ...floats([3], { shape: [namedDim("N"), 3], axes: [1] }),
     ...floats([namedDim("N")], { shape: [namedDim("N"), 4], axes: [0] }),
@@ -55,7 +57,7 @@ export const broadcast: OpRecord<(x: Value, attrs: { readonly shape: readonly Di
   ],
 };
 
-export const reshape: OpRecord<(x: Value, attrs: { readonly shape: readonly Dim[] }) => Value> = {
+export const reshape: TensorOpRecord<(x: Value, attrs: { readonly shape: readonly Dim[] }) => Value> = {
   doc: "the elements of x in the same row-major order under another shape",
   operands: ["x"],
   results: ["result"],
@@ -84,6 +86,7 @@ export const reshape: OpRecord<(x: Value, attrs: { readonly shape: readonly Dim[
     },
   },
   derivative: linearRule((b, cotangent, x) => b.reshape(cotangent, { shape: x.shape })),
+  batch: sameOp(longerShape),
   samples: [
     ...floats([namedDim("N"), 6], { shape: [namedDim("N"), 2, 3] }),
     ...floats([namedDim("N"), 2, 3], { shape: [namedDim("N"), 6] }),
@@ -95,7 +98,7 @@ export const reshape: OpRecord<(x: Value, attrs: { readonly shape: readonly Dim[
   ],
 };
 
-export const transpose: OpRecord<(x: Value, attrs: { readonly permutation: readonly number[] }) => Value> = {
+export const transpose: TensorOpRecord<(x: Value, attrs: { readonly permutation: readonly number[] }) => Value> = {
   doc: "x with its axes reordered: axis i of the result is axis permutation[i] of x",
   operands: ["x"],
   results: ["result"],
@@ -123,6 +126,7 @@ export const transpose: OpRecord<(x: Value, attrs: { readonly permutation: reado
     at: (_b, context, index) => context.load(0, inverse(integersAttr(context.attrs, "permutation")).map((axis) => at(index, axis))),
   },
   derivative: linearRule((b, cotangent, _x, attrs) => b.transpose(cotangent, { permutation: inverse(integersAttr(attrs, "permutation")) })),
+  batch: sameOp((attrs) => ({ permutation: [0, ...shiftedAxes(attrs, "permutation")] })),
   samples: [
     ...floats([namedDim("N"), 3], { permutation: [1, 0] }),
     ...floats([2, 3, namedDim("N")], { permutation: [2, 0, 1] }),
@@ -131,7 +135,7 @@ export const transpose: OpRecord<(x: Value, attrs: { readonly permutation: reado
   ],
 };
 
-export const reverse: OpRecord<(x: Value, attrs: { readonly axes: readonly number[] }) => Value> = {
+export const reverse: TensorOpRecord<(x: Value, attrs: { readonly axes: readonly number[] }) => Value> = {
   doc: "x with the order along each of the axes turned around",
   operands: ["x"],
   results: ["result"],
@@ -155,6 +159,7 @@ export const reverse: OpRecord<(x: Value, attrs: { readonly axes: readonly numbe
     },
   },
   derivative: linearRule((b, cotangent, _x, attrs) => b.reverse(cotangent, { axes: axesOf(attrs) })),
+  batch: sameOp((attrs) => ({ axes: shiftedAxes(attrs, "axes") })),
   samples: [...floats([namedDim("N"), 3], { axes: [0] }), ...floats([2, namedDim("N"), 3], { axes: [1, 2] })],
 };
 

@@ -7,10 +7,11 @@ import { addDims, type Dim, maxDims, mulDims, namedDim, printDim, sameDim, subDi
 import type { Builder } from "../builder.ts";
 import { at } from "../expect.ts";
 import type { Attrs, Value } from "../module.ts";
-import { type ComputeContext, type OpRecord, TypeFault } from "../op.ts";
+import { type ComputeContext, type TensorOpRecord, TypeFault } from "../op.ts";
 import { scalarType, type TensorType, tensorType } from "../type.ts";
 import { axisAttr, dimsAttr, expectLength, fact, integersAttr, tensorAt } from "./check.ts";
 import { addOffset, loadClamped, multiply, subtractOffset } from "./indexing.ts";
+import { sameOp, shiftedAxis } from "./make-batch.ts";
 import { floatSamples, linearRule } from "./make-rules.ts";
 import { elementAt, operandAt, tabulate } from "./tabulate.ts";
 
@@ -20,7 +21,7 @@ export interface SliceAttrs extends Attrs {
   readonly strides: readonly number[];
 }
 
-export const slice: OpRecord<(x: Value, attrs: SliceAttrs) => Value> = {
+export const slice: TensorOpRecord<(x: Value, attrs: SliceAttrs) => Value> = {
   doc: "result[i, ...] = x[starts + strides i, ...], for i below sizes",
   operands: ["x"],
   results: ["result"],
@@ -60,6 +61,7 @@ export const slice: OpRecord<(x: Value, attrs: SliceAttrs) => Value> = {
     const high = x.shape.map((dim, axis) => subDims(dim, addDims(starts[axis] ?? 0, dilated(sizes[axis] ?? 0, interior[axis] ?? 0))));
     return b.pad(cotangent, { low: starts, high, interior, value: 0 });
   }),
+  batch: sameOp((attrs, { size }) => ({ starts: [0, ...dimsAttr(attrs, "starts")], sizes: [size, ...dimsAttr(attrs, "sizes")], strides: [1, ...integersAttr(attrs, "strides")] })),
   samples: [
     ...floatSamples([namedDim("N"), 5], { starts: [0, 1], sizes: [namedDim("N"), 3], strides: [1, 1] }),
     ...floatSamples([8, namedDim("N")], { starts: [1, 0], sizes: [3, namedDim("N")], strides: [3, 1] }),
@@ -75,7 +77,7 @@ export interface PadAttrs extends Attrs {
   readonly value: number;
 }
 
-export const pad: OpRecord<(x: Value, attrs: PadAttrs) => Value> = {
+export const pad: TensorOpRecord<(x: Value, attrs: PadAttrs) => Value> = {
   doc: "x with `value` around it: low elements before, high after, and interior between neighbours of each axis",
   operands: ["x"],
   results: ["result"],
@@ -107,6 +109,9 @@ export const pad: OpRecord<(x: Value, attrs: PadAttrs) => Value> = {
       return [b.slice(at(cotangents, 0), { starts: low, sizes: x?.shape ?? [], strides: interior.map((count) => count + 1) })];
     },
   },
+  batch: sameOp((attrs) => ({
+    ...attrs, low: [0, ...dimsAttr(attrs, "low")], high: [0, ...dimsAttr(attrs, "high")], interior: [0, ...integersAttr(attrs, "interior")],
+  })),
   samples: [
     ...floatSamples([namedDim("N"), 3], { low: [0, 1], high: [0, 2], interior: [0, 0], value: 0 }),
     ...floatSamples([namedDim("N")], { low: [2], high: [1], interior: [0], value: 0 }),
@@ -116,7 +121,7 @@ export const pad: OpRecord<(x: Value, attrs: PadAttrs) => Value> = {
   ],
 };
 
-export const concat: OpRecord<(parts: readonly Value[], attrs: { readonly axis: number }) => Value> = {
+export const concat: TensorOpRecord<(parts: readonly Value[], attrs: { readonly axis: number }) => Value> = {
   doc: "the parts one after the other along an axis",
   operands: ["...parts"],
   results: ["result"],
@@ -162,6 +167,7 @@ export const concat: OpRecord<(parts: readonly Value[], attrs: { readonly axis: 
       });
     },
   },
+  batch: sameOp(shiftedAxis),
   samples: (["f32", "f64", "i32"] as const).flatMap((dtype) => [
     { operands: [tensorType(dtype, [namedDim("N"), 2]), tensorType(dtype, [namedDim("N"), 3])], attrs: { axis: 1 } },
     { operands: [tensorType(dtype, [namedDim("N"), 2]), tensorType(dtype, [3, 2]), tensorType(dtype, [1, 2])], attrs: { axis: 0 } },

@@ -25,6 +25,7 @@ import * as shape from "./shape.ts";
 import * as slices from "./slice.ts";
 import * as stacks from "./stack.ts";
 import { shuffleXor } from "./subgroup.ts";
+import { vmap } from "./vmap.ts";
 
 const { ifElse, forLoop, whileLoop, ...controlRest } = control;
 
@@ -45,6 +46,7 @@ export const opTable = {
   ...random,
   ...controlRest,
   ...stacks,
+  vmap,
   ...kernel,
   mma,
   pack,

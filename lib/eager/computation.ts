@@ -23,7 +23,7 @@ export interface Computation {
   readonly dims: readonly string[];
   /** Parameters whose memory results may take: running it consumes these buffers. */
   readonly donated: ReadonlySet<number>;
-  /** What was derived from it, by what was asked for. */
+  /** What was derived from it, by what was asked for: derivatives, and itself for many examples. */
   readonly derived: Map<string, Derivative>;
   /** What it is equal to when it is equal; made when somebody asks. */
   text?: string;
@@ -88,6 +88,16 @@ export function pushForward(computation: Computation, wanted: readonly number[])
     const types = [...parameters, ...parameters];
     const tangents = (values: readonly Value[]): readonly Value[] => wanted.map((result) => at(values, results.length + result));
     return { callee, func: functionOf(`${func.name}_tangent`, types, (b, values) => tangents(b.jvp(values, { callee: callee.name })), callee) };
+  });
+}
+
+/** The computation for `size` examples at once, along these axes of its operands and results; -1 where there are none. */
+export function batchAlong(computation: Computation, axes: readonly number[], outAxes: readonly number[], size: number): Derivative {
+  return derive(computation, `${size} examples along ${axes.join()} to ${outAxes.join()}`, () => {
+    const { func, parameters } = computation;
+    const types = parameters.map((type, i) => (at(axes, i) < 0 ? type : tensorType(type.dtype, type.shape.toSpliced(at(axes, i), 0, size))));
+    const callee = { ...func, name: "example" };
+    return { callee, func: functionOf(func.name, types, (b, values) => b.vmap(values, { callee: callee.name, axes, outAxes }), callee) };
   });
 }
 

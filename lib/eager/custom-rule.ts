@@ -4,14 +4,18 @@ import { ArgumentError } from "tsdlc-runtime";
 import { isFloat } from "../../ir/type.ts";
 import { type AnyTensor, isLeaf } from "./handles.ts";
 import { dispatch } from "./dispatch.ts";
-import { isTaping, withoutTapes, writeOnTapes } from "./tape.ts";
+import { hiddenBy, isTaping, withoutTapes, writeOnTapes } from "./tape.ts";
 import { describeValue, leavesOf, mapLeaves, type Path, pathName, visitLeaves } from "./trees.ts";
 
 type Rule<A extends unknown[], R> = (cotangent: R, result: R, ...args: A) => readonly unknown[];
 
 export function callWithRule<A extends unknown[], R>(fn: (...args: A) => R, rule: Rule<A, R>, args: A): R {
-  if (!isTaping()) return fn(...args);
   const name = fn.name === "" ? "the function of customGrad" : fn.name;
+  const hider = hiddenBy();
+  if (hider !== undefined) {
+    throw new ArgumentError(`customGrad: ${name} runs in ${hider}, and a gradient that is taken outside of it does not see the rule: take it inside, as in vmap(grad(f)), or use stopGradient`);
+  }
+  if (!isTaping()) return fn(...args);
   const inputs = leavesOf(args);
   const given = new Set(inputs);
   // What is passed through is another tensor, or the rule would be that of the argument.

@@ -122,8 +122,11 @@ function keepCall({ recent }: Primitive, args: readonly unknown[], kind: DeviceK
 /** In a trace: with numbers and sizes as they are, which the compiler folds and fuses. */
 function writeDown(trace: OpenTrace, name: string, args: readonly unknown[]): AnyTensor | readonly AnyTensor[] {
   const tensors: AnyTensor[] = [];
-  describe(name, args, tensors);
-  return resultOf(trace.call(name, args, (all) => all.map(toArgument)), tensors, name);
+  const what = describe(name, args, tensors);
+  const known = trace.isStatic ? written.get(what) : undefined;
+  const found = known ?? trace.call(name, args, (all) => all.map(toArgument));
+  if (trace.isStatic && known === undefined) keep(written, what, found, applicationsKept);
+  return resultOf(found, tensors, name);
 }
 
 /** Primitives that need no kernel of their own. */
@@ -190,6 +193,8 @@ interface Known extends Application {
 }
 
 const applications = new Map<string, Known>();
+/** Those of traces: a function that is traced again, as one under vmap is, finds its derivatives made. */
+const written = new Map<string, Known>();
 const applicationsKept = 4096;
 
 function remember(key: string, name: string, args: readonly unknown[], kind: DeviceKind): Known {

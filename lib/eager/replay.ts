@@ -27,6 +27,7 @@ export class Replay<Result> implements OpenTrace {
   readonly #by: TracedBy & { isOver: boolean };
   /** The tensor of the trace that a tensor stands for. */
   readonly #originals = new Map<AnyTensor, AnyTensor>();
+  readonly isStatic = false;
   #next = 0;
   /** Where the function did something else, in words. */
   #parting: string | undefined;

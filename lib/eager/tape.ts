@@ -64,14 +64,25 @@ export function withTape<T>(tape: Tape, body: () => T): T {
   }
 }
 
-/** Runs `body` unseen by the tapes that are open now. */
-export function withoutTapes<T>(body: () => T): T {
+/** Who hides tapes now, and sees to it that they follow what `body` comes to. */
+let hiding: string | undefined;
+
+/** Runs `body` unseen by the tapes that are open now; `by` follows it for them as one op. */
+export function withoutTapes<T>(body: () => T, by?: string): T {
   const open = tapes.splice(0);
+  const outer = hiding;
+  if (open.length > 0 && by !== undefined) hiding = by;
   try {
     return body();
   } finally {
+    hiding = outer;
     tapes.unshift(...open);
   }
+}
+
+/** Who derives ops that run now by their records alone, if someone outside wants derivatives. */
+export function hiddenBy(): string | undefined {
+  return hiding;
 }
 
 export function isTaping(): boolean {

@@ -65,6 +65,8 @@ export interface Traced<Result> {
 
 /** What ops are written into, or held against. */
 export interface OpenTrace {
+  /** Whether nothing in it has a named size, so that equal words for a call mean the same in another such trace. */
+  readonly isStatic: boolean;
   /** What a call of a primitive comes to. */
   call(name: string, args: readonly unknown[], describe: (args: readonly unknown[]) => readonly Argument[]): Generalized;
   /** The results of a function on tensors of the trace, and of outside. */
@@ -90,23 +92,29 @@ export function within<T>(trace: OpenTrace, body: () => T): T {
 
 export class Trace implements OpenTrace {
   readonly #by: TracedBy & { isOver: boolean };
+  readonly #types: readonly OpenTensor[];
   readonly #b: Builder = createBuilder();
   readonly #values = new Map<AnyTensor, Value>();
   readonly #captured = new Map<AnyTensor, Value>();
   readonly #data = new Map<AnyTensor, TypedArray | undefined>();
   readonly #bounds = new Map<string, SizeBound>();
   readonly #written: Written[] = [];
+  readonly isStatic: boolean;
   #call: Written["call"];
 
-  constructor(name: string) {
+  /** `types` are those of the function's own tensors. */
+  constructor(name: string, types: readonly OpenTensor[]) {
     this.#by = { name, isOver: false };
+    this.#types = types;
+    this.isStatic = (current?.isStatic ?? true) && types.every(({ shape }) => shape.every((dim) => typeof dim === "number"));
   }
 
-  /** Runs `body` on traced tensors of these types; `leavesOf` says which tensors of its result are results of the function. */
-  run<Result>(types: readonly OpenTensor[], body: (tensors: readonly AnyTensor[]) => Result, leavesOf: (result: Result) => readonly AnyTensor[]): Traced<Result> {
+  /** Runs `body` on traced tensors; `leavesOf` says which tensors of its result are results of the function. */
+  run<Result>(body: (tensors: readonly AnyTensor[]) => Result, leavesOf: (result: Result) => readonly AnyTensor[]): Traced<Result> {
     try {
       let result: Result | undefined;
       let tensors: readonly AnyTensor[] = [];
+      const types = this.#types;
       const region = within(this, () => this.#b.region(types.map(({ dtype, shape }) => tensorType(dtype, shape)), (parameters) => {
         tensors = parameters.map((parameter, i) => this.#tensorOf(parameter, this.#factsOf(types[i])));
         result = body(tensors);
@@ -177,8 +185,9 @@ export class Trace implements OpenTrace {
     const known = this.#values.get(tensor) ?? this.#captured.get(tensor);
     if (known !== undefined) return known;
     const state = tensor[tensorBrand];
-    // Throws for what is gone, and for what belongs to a trace that is over.
-    if (state.kind !== "host") present(tensor);
+    // Throws for what is gone, and for what belongs to a trace that is over; one that is not over is around this one.
+    const isOfOuter = state.kind === "traced" && !state.by.isOver;
+    if (state.kind !== "host" && !isOfOuter) present(tensor);
     this.#data.set(tensor, state.kind === "host" && state.data.byteLength <= mostCompared ? state.data : undefined);
     const parameter = new Value(tensorType(tensor.dtype, tensor.shape));
     this.#captured.set(tensor, parameter);

@@ -61,7 +61,7 @@ export class TracedCall {
   constructor(subject: Subject, call: Call, args: readonly unknown[]) {
     const { name, note } = subject;
     const traced = withFaults(name, () => withSideEffects(note, () =>
-      new Trace(name).run(call.types, (tensors) => outcomeOf(subject, args, tensors), ({ leaves }) => leaves)));
+      new Trace(name, call.types).run((tensors) => outcomeOf(subject, args, tensors), ({ leaves }) => leaves)));
     this.#donated = donatedLeaves(subject, call);
     this.#subject = subject;
     // What was written is for comparing, which takes names.

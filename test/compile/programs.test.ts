@@ -40,7 +40,7 @@ for (const machine of await testMachines()) {
       for (const func of module.functions) {
         it(`${file}: ${func.name}`, async () => {
           for (const { count, sizes } of cases) {
-            if (func.name === "collatz" && count === 0) continue; // the sequence of 0 never reaches 1
+            if ((func.name === "collatz" || func.name === "steps") && count === 0) continue; // the sequence of 0 never reaches 1
             const inputs = inputsOf(func, count, sizes);
             const expected = interpret(module, func.name, inputs, sizes);
             const actual = await present(runs.get(file))(func.name, inputs);

@@ -134,6 +134,29 @@ def optimizers(w, b, x, y):
     return {name: five_steps(optimizer, {"w": w, "b": b}, x, y) for name, optimizer in chosen.items()}
 
 
+def per_example(x, w1, b1, w2, b2, labels):
+    def loss(w1, b1, w2, b2, x, label):
+        return -jax.nn.log_softmax(jax.nn.relu(x @ w1 + b1) @ w2 + b2)[label]
+
+    dw1, db1, dw2, db2 = jax.vmap(jax.grad(loss, argnums=(0, 1, 2, 3)), in_axes=(None, None, None, None, 0, 0))(w1, b1, w2, b2, x, labels)
+    norms = sum((d**2).reshape(x.shape[0], -1).sum(axis=1) for d in (dw1, db1, dw2, db2))
+    return {"w1": dw1, "b1": db1, "w2": dw2, "b2": db2, "norms": norms}
+
+
+def mapped(tables, ids, points, weight):
+    rows = jax.vmap(lambda table, i: table[i], in_axes=(0, 1), out_axes=2)
+    distance = lambda a, b: (jnp.abs(a - b) * weight).sum()
+    wave = lambda p: (jnp.sin(p * weight) * jnp.cumsum(p)).sum()
+    return {
+        "rows": rows(tables, ids), "tables": jax.grad(lambda t: jnp.sin(rows(t, ids)).sum())(tables),
+        "pairs": jax.vmap(jax.vmap(distance, in_axes=(None, 0)), in_axes=(0, None), out_axes=1)(points, points),
+        "along": jax.vmap(lambda p: jax.jvp(wave, (p,), (weight,))[1])(points),
+        "hessians": jax.vmap(jax.hessian(wave))(points),
+        "columns": jax.vmap(jax.nn.softmax, in_axes=1, out_axes=1)(points),
+        "largest": jax.vmap(lambda p: points[jnp.argmax(points @ p)])(points),
+    }
+
+
 cases = {
     "crossEntropy": (cross_entropy, floats(5, 7, scale=3), integers(7, 5)),
     "logSoftmax": (log_softmax, floats(6, 10, scale=3), floats(6, 10)),
@@ -147,6 +170,8 @@ cases = {
     "rows": (embedding, floats(6, 4), integers(4, 2, 3), floats(2, 3, 4)),
     "perceptron": (perceptron, floats(9, 12), floats(12, 20, scale=0.3), floats(20, scale=0.1), floats(20, 4, scale=0.3), floats(4, scale=0.1), integers(4, 9)),
     "optimizers": (optimizers, floats(6, 3), floats(3), floats(8, 6), floats(8, 3)),
+    "perExample": (per_example, floats(9, 12), floats(12, 20, scale=0.3), floats(20, scale=0.1), floats(20, 4, scale=0.3), floats(4, scale=0.1), integers(4, 9)),
+    "mapped": (mapped, floats(3, 5, 4), integers(5, 2, 3), floats(6, 4), floats(4)),
 }
 
 

@@ -1,6 +1,6 @@
 /** The functions that generate.py computes with JAX, under the same names and with the same results. */
 
-import { einsum, embedding, grad, layerNorm, model, optim, type Tensor, valueAndGrad } from "tsdlc";
+import { arange, einsum, embedding, grad, jvp, layerNorm, model, optim, type Tensor, valueAndGrad, vmap } from "tsdlc";
 
 type Matrix = Tensor<["N", "C"]>;
 
@@ -121,3 +121,29 @@ export const optimizers = model((w: Tensor<[6, 3]>, b: Tensor<[3]>, x: Tensor<["
   adam: fiveSteps(optim.adam({ learningRate: 0.01 }), { w, b }, x, y),
   adamW: fiveSteps(optim.adamW({ learningRate: 0.02, betas: [0.8, 0.99], weightDecay: 0.1 }), { w, b }, x, y),
 }));
+
+export const perExample = model((x: Tensor<["N", 12]>, w1: Tensor<[12, 20]>, b1: Tensor<[20]>, w2: Tensor<[20, 4]>, b2: Tensor<[4]>, labels: Tensor<["N"], "i32">) => {
+  const loss = (p: Layers, row: Tensor<[12]>, label: Tensor<[], "i32">) => row.matmul(p.w1).add(p.b1).relu().matmul(p.w2).add(p.b2).softmaxCrossEntropy(label);
+  const gradients = vmap(grad(loss), [null, 0, 0])({ w1, b1, w2, b2 }, x, labels);
+  const norms = gradients.w1.square().sum([1, 2]).add(gradients.b1.square().sum(1)).add(gradients.w2.square().sum([1, 2])).add(gradients.b2.square().sum(1));
+  return { w1: gradients.w1, b1: gradients.b1, w2: gradients.w2, b2: gradients.b2, norms };
+});
+
+type Point = Tensor<[4]>;
+
+export const mapped = model((tables: Tensor<["B", 5, 4]>, ids: Tensor<[2, "B"], "i32">, points: Tensor<["N", 4]>, weight: Point) => {
+  const rowsOf = vmap((table: Tensor<[5, 4]>, at: Tensor<[2], "i32">) => table.indexSelect(0, at), [0, 1], 2);
+  const distance = (a: Point, b: Point) => a.sub(b).abs().mul(weight).sum();
+  const wave = (p: Point) => p.mul(weight).sin().mul(p.cumsum(0)).sum();
+  const slope = grad(wave);
+  const unit = arange(4).unsqueeze(1).eq(arange(4)).to("f32");
+  return {
+    rows: rowsOf(tables, ids),
+    tables: grad((t: Tensor<["B", 5, 4]>) => rowsOf(t, ids).sin().sum())(tables),
+    pairs: vmap(vmap(distance, [null, 0]), [0, null], 1)(points, points),
+    along: vmap((p: Point) => jvp(wave, [p], [weight])[1])(points),
+    hessians: vmap((p: Point) => vmap((v: Point) => jvp(slope, [p], [v])[1])(unit))(points),
+    columns: vmap((p: Tensor<["N"]>) => p.softmax(), 1, 1)(points),
+    largest: vmap((p: Point) => points.indexSelect(0, points.matmul(p).argmax(0)))(points),
+  };
+});

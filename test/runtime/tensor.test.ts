@@ -107,6 +107,7 @@ describe("runtime: numbers", () => {
       ["the ends of long axes", () => tensor(Int32Array.from({ length: 2000 }, (_, i) => i)), "i32[2000] [   0,    1,    2, ..., 1997, 1998, 1999]"],
     ];
     for (const [what, shown, text] of cases) it(what, () => assert.equal(inspect(shown()), text));
+    it("as text() gives it, on every device", async () => assert.equal(await tensor([[1, -2.5]]).text(), inspect(tensor([[1, -2.5]]))));
     it("rows of a large matrix", () => {
       const lines = inspect(tensor(new Int32Array(10_000), [100, 100])).split("\n");
       assert.deepEqual(lines.slice(0, 5), ["i32[100,100]", "[[0, 0, 0, ..., 0, 0, 0],", " [0, 0, 0, ..., 0, 0, 0],", " [0, 0, 0, ..., 0, 0, 0],", " ...,"]);

@@ -1,8 +1,8 @@
 /** Programs that the editor must accept: what is not certainly wrong is left to `tsdlc check`. */
 
 import {
-  arange, concat, constant, einsum, embedding, full, grad, jvp, layerNorm, linear, mapTree, model, optim, random, rmsNorm, stack,
-  stopGradient, tensor, type Tensor, valueAndGrad, where, zeros, zerosLike,
+  arange, concat, constant, einsum, embedding, full, grad, jit, jvp, layerNorm, linear, mapTree, model, optim, random, rmsNorm, stack,
+  type Shape, stopGradient, tensor, type Tensor, valueAndGrad, vmap, where, zeros, zerosLike,
 } from "tsdlc";
 import { fromNpy, loadCheckpoint, loadTree, openSafetensors, readSafetensors, saveCheckpoint, toNpy, toSafetensors, writeSafetensors } from "tsdlc/files";
 
@@ -135,6 +135,34 @@ assertType<typeof results.sections, [Tensor<["N", 1, 4], "f32">, Tensor<["N", 2,
 assertType<typeof results.equal, [Tensor<["N", 3, number], "f32">, Tensor<["N", 3, number], "f32">]>(true);
 assertType<typeof results.pieces, Tensor<[number, 3, 4], "f32">[]>(true);
 assertType<typeof results.stacked, Tensor<[2, number, 3], "f32">>(true);
+
+/* ------------------------------------------------------------ many examples */
+
+declare const points: Tensor<[32, 3]>;
+declare const openPoints: Tensor<["B", 3]>;
+declare const center: Tensor<[3]>;
+declare const labelsOfB: Tensor<["B"], "i32">;
+const distance = (x: Tensor<[3]>, y: Tensor<[3]>): Tensor<[]> => x.sub(y).square().sum();
+const lossOfOne = (q: Params, image: Tensor<[784]>, label: Tensor<[], "i32">): Tensor<[]> => image.matmul(q.w1).add(q.b1).relu().matmul(q.w2).add(q.b2).softmaxCrossEntropy(label);
+
+const maps = {
+  distances: vmap(distance, [0, null])(points, center), named: vmap(distance)(openPoints, openPoints), last: vmap(distance, [-1, null])(zeros([3, 8]), center),
+  perExample: vmap(grad(lossOfOne), [null, 0, 0])(params, x32, arange(32)), both: vmap(valueAndGrad(lossOfOne), [null, 0, 0])(params, xb, labelsOfB),
+  tree: vmap((t: { a: Tensor<[3]>; b: readonly [Tensor<[2], "i32">, number]; name: string }) => ({ sum: t.a.sum(), b: t.b[0], k: center }), [{ a: 1, b: [0, null], name: null }], { sum: 0, b: 1, k: null })({ a: zeros([3, 5]), b: [zeros([5, 2], "i32"), 3], name: "t" }),
+  pairs: vmap(vmap(distance, [null, 0]), [0, null])(points, openPoints), jitted: jit(vmap(distance, [0, null]))(points, center),
+  open: vmap((x: Tensor) => x.softmax())(points), axisOfNumber: vmap(distance, [axis, null])(points, center), gradient: grad((q: Tensor<[32, 3]>) => vmap(distance, [0, null])(q, center).sum())(points),
+};
+
+assertType<typeof maps.distances, Tensor<[32], "f32">>(true);
+assertType<typeof maps.named, Tensor<["B"], "f32">>(true);
+assertType<typeof maps.last, Tensor<[8], "f32">>(true);
+assertType<typeof maps.perExample.w1, Tensor<[32, 784, 128], "f32">>(true);
+assertType<typeof maps.both, [Tensor<["B"], "f32">, { w1: Tensor<["B", 784, 128]>; b1: Tensor<["B", 128]>; w2: Tensor<["B", 128, 10]>; b2: Tensor<["B", 10]> }]>(true);
+assertType<typeof maps.tree, { sum: Tensor<[5], "f32">; b: Tensor<[2, 5], "i32">; k: Tensor<[3]> }>(true);
+assertType<typeof maps.jitted, Tensor<[32], "f32">>(true);
+assertType<typeof maps.open, Tensor<Shape, "f32">>(true);
+assertType<typeof maps.axisOfNumber, Tensor<[number], "f32">>(true);
+assertType<typeof maps.gradient, Tensor<[32, 3], "f32">>(true);
 
 /* ------------------------------------------------------------ shapes as numbers */
 

@@ -3,7 +3,7 @@
  * types.test.ts checks that too.
  */
 
-import { concat, grad, linear, mapTree, model, type Tensor, valueAndGrad, where, zeros } from "tsdlc";
+import { concat, grad, linear, mapTree, model, type Tensor, valueAndGrad, vmap, where, zeros } from "tsdlc";
 
 interface Params { w1: Tensor<[784, 128]>; b1: Tensor<[128]>; w2: Tensor<[128, 10]>; b2: Tensor<[10]> }
 declare const p: Params;
@@ -93,3 +93,20 @@ scale(5, 2, 3);
 scale(new Float32Array(3), 2);
 // @ts-expect-error Type 'string'
 model((w: Tensor<[3]>) => w, { donate: ["names"] });
+
+/* ------------------------------------------------------------ many examples */
+
+const dotOfOne = (a: Tensor<[3]>, b: Tensor<[3]>): Tensor<[]> => a.mul(b).sum();
+const ofTree = (t: { a: Tensor<[3]>; b: Tensor<[3]> }): Tensor<[]> => dotOfOne(t.a, t.b);
+// @ts-expect-error 3
+vmap(dotOfOne, [0, null])(zeros([5, 4]), zeros([3]));
+// @ts-expect-error [3]
+vmap(dotOfOne, [0, null])(zeros([5, 3]), zeros([5, 3]));
+// @ts-expect-error MappedAxes
+vmap(dotOfOne, [0, "1"]);
+// @ts-expect-error [number]
+vmap(dotOfOne, [0]);
+// @ts-expect-error Property 'b' is missing
+vmap(ofTree, [{ a: 0 }]);
+// @ts-expect-error [5]
+export const mapped: Tensor<[6]> = vmap(dotOfOne)(zeros([5, 3]), zeros([5, 3]));
