@@ -30,7 +30,7 @@ export interface KernelSet {
 }
 
 /** Runs the passes for all of them. Throws a DeviceError on a device that cannot compile while one waits. */
-export function makeKernelSet(computations: readonly Computation[], device: Device)​: KernelSet {
+export function makeKernelSet(computations: readonly Computation[], device: Device): KernelSet {
   requireCompiler(device);
   const names = new Set<string>();
   const functions = computations.map(({ func }) => ({ ...func, name: unusedName(func.name, names) }));
@@ -43,7 +43,7 @@ export function makeKernelSet(computations: readonly Computation[], device: Devi
 }
 
 /** Makes kernels of the text. Throws CompileError or CompilerMissingError. */
-export function openKernelSet({ computations, source }​: KernelSet, device: Device): readonly Compiled[] {
+export function openKernelSet({ computations, source }: KernelSet, device: Device): readonly Compiled[] {
   const module = requireCompiler(device)(source);
   keepKernelSet(computations, source, tierOf(device));
   return source.programs.map((program) => ({ program, module }));
