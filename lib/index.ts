@@ -16,5 +16,5 @@ export { Tensor, type Float, type Integer, type Numeric } from "./tensor.ts";
 export { mapTree } from "./tree.ts";
 export { vmap } from "./vmap.ts";
 export {
-  type Device, device, type DeviceList, devices, memory, type TypedArray, TsdlcError,
+  type Device, device, type DeviceList, devices, type LineMemory, memory, type MemoryReport, type TypedArray, TsdlcError,
 } from "tsdlc-runtime";

@@ -13,6 +13,7 @@ import {
   type TypedArray, type TypedArrays, viewBytes,
 } from "./dtype.ts";
 import { ArgumentError, DeviceError, HandleError } from "./errors.ts";
+import { recorder } from "./memory-lines.ts";
 import { printTensor } from "./print-tensor.ts";
 import type { DTypeName } from "./program.ts";
 
@@ -57,6 +58,7 @@ export class Tensor<S extends Shape = Shape, D extends DTypeName = "f32"> {
     this.dtype = dtype;
     this.shape = shape;
     this[tensorBrand] = state;
+    if (recorder !== undefined && (state.kind === "device" || state.kind === "host")) recorder.add(this, byteSize(this));
   }
 
   /** The device that holds the bytes, or "host" for a tensor that no call has used yet. Throws HandleError. */
@@ -104,6 +106,7 @@ export class Tensor<S extends Shape = Shape, D extends DTypeName = "f32"> {
     const state = this[tensorBrand];
     if (state.kind === "device") state.device.release(state.buffer);
     if (state.kind === "device" || state.kind === "host") this[tensorBrand] = { kind: "disposed" };
+    recorder?.remove(this);
   }
 
   [Symbol.dispose](): void {
