@@ -1,6 +1,7 @@
 /** What users import from "tsdlc". */
 
 export { arange, concat, constant, einsum, full, ones, onesLike, stack, where, zeros, zerosLike } from "./create.ts";
+export { cond, scan, whileLoop } from "./control.ts";
 export { withDevice } from "./eager/execute.ts";
 export { scope } from "./eager/scope.ts";
 export { tensor } from "./from-data.ts";

@@ -162,7 +162,7 @@ export function present(value: Tensor<Shape, DTypeName>, named?: string): Extrac
       throw new HandleError(
         state.by.isOver
           ? `${what} was made while ${state.by.name} was traced and has no elements: return it from ${state.by.name}`
-          : `${what} has no elements while ${state.by.name} is traced: choose with where(condition, a, b), or return it and read it after the call`,
+          : `${what} has no elements while ${state.by.name} is traced: choose with where(condition, a, b) or cond(condition, f, g), loop with whileLoop or scan, or return it and read it after the call; a model that is built may branch on item() itself`,
       );
     case "disposed":
       throw new HandleError(`${what} was disposed of and cannot be used again`);

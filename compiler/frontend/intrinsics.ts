@@ -15,6 +15,7 @@ import { runtimeOperand } from "./evaluate-operator.ts";
 import { type Evaluation, known, makeOps, Refusal, refuse, spansAt, tensorOf, use } from "./evaluation.ts";
 import { batch } from "./batch.ts";
 import { differentiate, pushForward } from "./differentiate.ts";
+import { scan, truthOfTensor } from "./scan.ts";
 import type { SourceModule } from "./scope.ts";
 import { suggestTensor } from "./suggest.ts";
 import {
@@ -65,6 +66,13 @@ const intrinsics: Readonly<Record<string, Readonly<Record<string, NativeFunction
         return batch(inner, { fn, axes, outAxes, node: site, context: contextOf(inner, site) }, args);
       });
     }),
+  },
+  "control.ts": {
+    scan: new NativeFunction("scan", (run, [step, initial, xs, options], node) => scan(run, step, initial, xs, options, node)),
+  },
+  "traced-control.ts": {
+    isTraced: new NativeFunction("isTraced", () => false),
+    isTrue: new NativeFunction("isTrue", (run, [, condition], node) => truthOfTensor(run, condition, node)),
   },
   "tree.ts": {
     mapTree: new NativeFunction("mapTree", (run, [fn, first, ...others], node) => mapTree(run, fn, first, others, [], node)),
