@@ -1,12 +1,13 @@
 /**
  * What small ops cost when they run one by one, and a call of a jitted function: nothing but the way to the kernel. All
- * on one thread, against PyTorch, JAX and tfjs-wasm.
+ * on one thread, against PyTorch, JAX, jax-js and tfjs-wasm.
  */
 
 import { jit, type Tensor, tensor, valueAndGrad, withDevice } from "tsdlc";
 import { alternate, type Contender } from "./alternate.ts";
 import type { Machine } from "./machine.ts";
 import { type DispatchPeer, openJaxDispatch, openTorchDispatch } from "./peers/dispatch.ts";
+import { type JaxJsDispatch, openJaxJsDispatch } from "./peers/jax-js-dispatch.ts";
 import { openTfjsWasm, type Tfjs } from "./peers/tfjs.ts";
 import { digits, printTable, times } from "./print-table.ts";
 
@@ -69,18 +70,19 @@ const works: readonly Work[] = [
 ];
 
 export async function benchEager(machine: Machine): Promise<string> {
-  const [torch, jax, tfjs] = [await openTorchDispatch(), await openJaxDispatch(), await openTfjsWasm()];
-  const peers = [torch, jax].filter((peer): peer is DispatchPeer => typeof peer !== "string");
+  const [torch, jax, jaxJs, tfjs] = [await openTorchDispatch(), await openJaxDispatch(), await openJaxJsDispatch(), await openTfjsWasm()];
+  const processes = [torch, jax].filter((peer): peer is DispatchPeer => typeof peer !== "string");
+  const peers = [...processes, ...(typeof jaxJs === "string" ? [] : [jaxJs])];
   try {
     const tables: string[] = [];
-    for (const work of works) tables.push(await benchWork(work, peers, typeof tfjs === "string" ? undefined : tfjs.tf, machine, describe(torch, jax, tfjs)));
+    for (const work of works) tables.push(await benchWork(work, peers, typeof tfjs === "string" ? undefined : tfjs.tf, machine, describe(torch, jax, jaxJs, tfjs)));
     return tables.join("");
   } finally {
-    for (const peer of peers) await peer.close();
+    for (const peer of processes) await peer.close();
   }
 }
 
-async function benchWork({ name, title, count, ours, tfjs: theirs }: Work, peers: readonly DispatchPeer[], tfjs: Tfjs | undefined, machine: Machine, versions: readonly string[]): Promise<string> {
+async function benchWork({ name, title, count, ours, tfjs: theirs }: Work, peers: readonly (DispatchPeer | JaxJsDispatch)[], tfjs: Tfjs | undefined, machine: Machine, versions: readonly string[]): Promise<string> {
   const contenders: Contender[] = [
     { name: "tsdlc", run: () => withDevice(machine.devices[1], () => ours(count)) },
     ...peers.flatMap((peer) => peer.contender(name, count) ?? []),
@@ -99,7 +101,7 @@ async function benchWork({ name, title, count, ours, tfjs: theirs }: Work, peers
   });
 }
 
-function describe(torch: DispatchPeer | string, jax: DispatchPeer | string, tfjs: { readonly version: string } | string): readonly string[] {
+function describe(torch: DispatchPeer | string, jax: DispatchPeer | string, jaxJs: JaxJsDispatch | string, tfjs: { readonly version: string } | string): readonly string[] {
   const of = (peer: { readonly version: string } | string, name: string): string => (typeof peer === "string" ? peer : `${name} ${peer.version}`);
-  return [of(torch, "PyTorch"), of(jax, "JAX"), of(tfjs, "tfjs-wasm")];
+  return [of(torch, "PyTorch"), of(jax, "JAX"), of(jaxJs, "jax-js"), of(tfjs, "tfjs-wasm")];
 }
