@@ -11,7 +11,8 @@ import { evaluateEnum } from "./evaluate-enum.ts";
 import { branchOnStatements, type Completion, mapLeaves, resume } from "./completion.ts";
 import { type Evaluation, Refusal, refuse, stepLimit } from "./evaluation.ts";
 import { areEqual } from "./evaluate-operator.ts";
-import { evaluateRuntimeLoop } from "./runtime-loop.ts";
+import { undone } from "./journal.ts";
+import { evaluateRuntimeLoop, tryRuntimeLoop } from "./runtime-loop.ts";
 import { elementsOf } from "./read-member.ts";
 import { declare, innerScope, type Scope } from "./scope.ts";
 import { refuseSyntax } from "./syntax.ts";
@@ -127,14 +128,18 @@ interface Loop {
   scope(): Scope;
 }
 
+/** What completions of its body mean to a loop of these labels. */
+function kindsOf(labels: readonly string[]): { readonly isNext: (leaf: Completion) => boolean; readonly isEnd: (leaf: Completion) => boolean } {
+  const isOurs = (leaf: Completion, kind: "break" | "continue"): boolean => leaf?.kind === kind && (leaf.label === undefined || labels.includes(leaf.label));
+  return { isNext: (leaf) => leaf === undefined || isOurs(leaf, "continue"), isEnd: (leaf) => isOurs(leaf, "break") };
+}
+
 /**
  * Turns happen as long as it is known whether there is another; from where it is not, the loop is one of run time. If that
  * cannot be, because its body needs to know which turn it is, the turns go on one in the other, up to `mostNested`.
  */
 function evaluateLoop(run: Evaluation, loop: Loop, labels: readonly string[], node: ts.Node, isTested = true): Completion {
-  const isOurs = (leaf: Completion, kind: "break" | "continue"): boolean => leaf?.kind === kind && (leaf.label === undefined || labels.includes(leaf.label));
-  const isNext = (leaf: Completion): boolean => leaf === undefined || isOurs(leaf, "continue");
-  const isEnd = (leaf: Completion): boolean => isOurs(leaf, "break");
+  const { isNext, isEnd } = kindsOf(labels);
   const from = (nested: number, first: boolean | RuntimeBoolean): Completion => {
     for (let test = first; ; test = loop.test()) {
       if (test === false) return undefined;
@@ -194,7 +199,7 @@ function evaluateFor(run: Evaluation, node: ts.ForStatement, scope: Scope, label
     if (ts.isVariableDeclarationList(node.initializer)) declareVariables(run, node.initializer, turn);
     else evaluateExpression(run, node.initializer, turn);
   }
-  return evaluateLoop(run, {
+  const loop: Loop = {
     test: () => node.condition === undefined || evaluateCondition(run, node.condition, turn),
     body: () => evaluateStatement(run, node.statement, turn),
     step: () => {
@@ -203,7 +208,29 @@ function evaluateFor(run: Evaluation, node: ts.ForStatement, scope: Scope, label
       if (node.incrementor !== undefined) evaluateExpression(run, node.incrementor, turn);
     },
     scope: () => turn,
-  }, labels, node);
+  };
+  const one = isLong(run, loop) ? tryRuntimeLoop(run, { ...loop, ...kindsOf(labels) }, turn, new Set(turn.bindings.values()), node) : undefined;
+  if (one === undefined) return evaluateLoop(run, loop, labels, node);
+  return mapLeaves(one.completion, (leaf) => (kindsOf(labels).isEnd(leaf) ? undefined : leaf));
+}
+
+/** Turns of a loop that are written out, where the loop could be one. */
+const mostWrittenOut = 16;
+
+/** Whether a loop has more turns than are written out, as far as its own condition and increment say. */
+function isLong(run: Evaluation, { test, step }: Loop): boolean {
+  return undone(run, () => {
+    let isLonger = true;
+    // Ops of a condition of run time are made where nobody needs them.
+    run.b.region([], () => {
+      for (let turn = 0; isLonger && turn <= mostWrittenOut; turn++) {
+        isLonger = test() === true;
+        if (isLonger) step();
+      }
+      return [];
+    });
+    return isLonger;
+  }).result;
 }
 
 function copyScope(scope: Scope): Scope {

@@ -10,7 +10,7 @@ import { printType, sameType } from "../../ir/type.ts";
 import { branch, fillerFor, valueOfBoolean, valueOfNumber } from "./branch.ts";
 import { type Completion, isSameJump, whether, without } from "./completion.ts";
 import { bool, booleanOperand, f64, runtimeOperand } from "./evaluate-operator.ts";
-import { type Evaluation, makeOps, refuse, runtimeBooleanOf, runtimeNumberOf, tensorOf, use } from "./evaluation.ts";
+import { type Evaluation, makeOps, Refusal, refuse, runtimeBooleanOf, runtimeNumberOf, tensorOf, use } from "./evaluation.ts";
 import { isBoolean, type Numeric } from "./join.ts";
 import { type Content, contentOf, type Location, undone, write } from "./journal.ts";
 import { differences, isOneKind, leafAt, type LeafPath, mapContent, partsOf, visibleLocations } from "./loop-state.ts";
@@ -31,6 +31,24 @@ export interface Turn {
 /** Whether there is a first turn, by `first`. */
 export function evaluateRuntimeLoop(run: Evaluation, first: boolean | RuntimeBoolean, turn: Turn, scope: Scope, node: ts.Node): Completion {
   return new RuntimeLoop(run, turn, scope, node).evaluate(first);
+}
+
+/** A loop of known turns that is one only turn by turn: they change something that must be known now. */
+class NeedsItsTurns extends Error {}
+
+/**
+ * A loop whose turns are known, as one loop all the same, when they change tensors alone, and numbers of run time, and need
+ * not know which turn it is; undefined when that is not so. `own` are the variables of the loop itself.
+ */
+export function tryRuntimeLoop(run: Evaluation, turn: Turn, scope: Scope, own: ReadonlySet<Location>, node: ts.Node): { readonly completion: Completion } | undefined {
+  try {
+    return { completion: new RuntimeLoop(run, turn, scope, node, own).evaluate(true) };
+  } catch (error) {
+    // One without an end has none turn by turn either.
+    const isEndless = error instanceof Refusal && error.diagnostic.code === "TSDL3006";
+    if (!isEndless && (error instanceof Refusal || error instanceof NeedsItsTurns)) return undefined;
+    throw error;
+  }
 }
 
 /** A leaf that the loop carries, and how it is held in the IR. */
@@ -59,9 +77,12 @@ class RuntimeLoop {
   /** A copy of something that a turn returned. */
   #returned: StaticValue;
   #first: boolean | RuntimeBoolean = true;
+  readonly #own: ReadonlySet<Location> | undefined;
   #canEnd = false;
 
-  constructor(run: Evaluation, turn: Turn, scope: Scope, node: ts.Node) {
+  /** `own` are the only variables that may turn from numbers into numbers of run time; undefined is all. */
+  constructor(run: Evaluation, turn: Turn, scope: Scope, node: ts.Node, own?: ReadonlySet<Location>) {
+    this.#own = own;
     this.#run = run;
     this.#turn = turn;
     this.#node = node;
@@ -148,6 +169,7 @@ class RuntimeLoop {
       if (before === undefined || !this.#visible.has(location)) continue;
       this.#requireOneStructure(location, before, content);
       for (const { path, before: was, after: is } of differences(before, content, states)) {
+        this.#requireRuntimeLeaf(location, was);
         if (location === this.#result && was === undefined) {
           // What is returned later on has the structure of what was returned in this turn; until then nobody looks at it.
           this.#result.value = mapLeaves(this.#returned, (leaf) => fillerFor(this.#run, leaf, this.#node));
@@ -166,6 +188,11 @@ class RuntimeLoop {
       this.#refuseAliases(location, after);
     }
     return grew;
+  }
+
+  #requireRuntimeLeaf(location: Location, was: StaticValue): void {
+    if (this.#own === undefined || was instanceof TensorValue || was instanceof RuntimeNumber || was instanceof RuntimeBoolean) return;
+    if (!this.#own.has(location) && location !== this.#goesOn && location !== this.#exit && location !== this.#result) throw new NeedsItsTurns();
   }
 
   #add(location: Location, path: LeafPath): boolean {

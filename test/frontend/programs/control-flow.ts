@@ -297,3 +297,28 @@ export const items = (a: number, b: number) => {
   const positive = [a, b, -a].map((x) => (x > 0 ? x : 0));
   return [sum, ...positive];
 };
+
+/** Loops of many known turns: one that need not know which turn it is, one that must, and one whose numbers stay known. */
+export const longLoops = (a: number, b: number) => {
+  let x = a;
+  for (let i = 0; i < 40; i++) x = x * 0.9 + i * b * 0.01;
+  const list = Array.from({ length: 20 }, (_, i) => i * 0.5);
+  let y = b;
+  for (let i = 0; i < 20; i++) y = y * 0.8 + (list[i] ?? 0);
+  let count = 0;
+  for (let i = 0; i < 30; i++) count += i % 3;
+  const made = new Array(count).fill(a).length;
+  let z = 0 * a;
+  outer: for (let i = 0; i < 25; i++) {
+    for (let j = 0; j < 25; j++) {
+      if (i * j > 50 * b) continue outer;
+      if (z > 1e4) break outer;
+      z += i + j;
+    }
+  }
+  const found = (): number => {
+    for (let i = 0; i < 100; i++) if (i * b > Math.abs(a)) return i;
+    return -1;
+  };
+  return [x, y, count, made, z, found()];
+};
