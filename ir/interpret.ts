@@ -151,8 +151,10 @@ function runFor(op: Op, operands: readonly HostArray[], environment: Environment
   const dtype: DType = present(operands[0], "a for needs a start").dtype;
   if (start === undefined || stop === undefined || step === undefined) throw new RangeError("a for needs start, stop and step");
   if (!(step > 0)) throw new RangeError(`the step of a for must be positive, and it is ${step}`);
+  const counters: number[] = [];
+  for (let counter = start; counter < stop; counter += step) counters.push(counter);
   let carries = operands.slice(3);
-  for (let counter = start; counter < stop; counter += step) {
+  for (const counter of op.attrs["reverse"] === true ? counters.reverse() : counters) {
     carries = [...runRegion(regionOf(op, 0), [hostArray(dtype, [], [counter]), ...carries], environment)];
   }
   return carries;

@@ -24,16 +24,21 @@ export const ifElse: OpRecord<(condition: Value, attrs: Attrs, regions: readonly
   derivative: "none",
 };
 
-/** Carries go through body(counter, ...carries) for counter = start, start + step, ... while below stop. */
+/**
+ * Carries go through body(counter, ...carries) for counter = start, start + step, ... while below stop; where it is reversed,
+ * for the same counters from the last one down to start.
+ */
 export const forLoop: OpRecord<
   (start: Value, stop: Value, step: Value, carries: readonly Value[], attrs: ForAttrs, regions: readonly [Region]) => readonly Value[]
 > = {
-  doc: "carries = body(counter, ...carries) for counter from start below stop by step, in order",
+  doc: "carries = body(counter, ...carries) for counter from start below stop by step, in order; with reverse the last counter is first",
   operands: ["start", "stop", "step", "...carries"],
   results: ["...carries"],
   regions: ["body"],
   dimAttrs: ["work"],
-  infer: ([start, stop, step, ...carries], _attrs, [body]) => {
+  infer: ([start, stop, step, ...carries], { reverse = false }, [body]) => {
+    if (typeof reverse !== "boolean") throw new TypeFault("attr reverse of a for must be true or false", [`it is ${JSON.stringify(reverse)}`]);
+    if (reverse && !isCount(start)) throw new TypeFault("a reversed for counts by i32 tensors of rank 0", [`its start is ${show(start)}`]);
     matchTypes("start, stop and step of a for must have one type", [start, start].map(given), [stop, step].map(given));
     matchTypes("the body of a for takes the counter and the carries", [given(start), ...carries], parameterTypes(body));
     matchTypes("the body of a for must yield what it carries", carries, yieldTypes(body));
@@ -49,6 +54,8 @@ export const forLoop: OpRecord<
  */
 export interface ForAttrs extends Attrs {
   readonly kind: "serial" | "grid" | "thread" | "unroll";
+  /** At tensor level: the counters come in reverse order. Loops that pop what another pushed are of this kind. */
+  readonly reverse?: boolean;
   /** Of a grid: about how many scalar operations one iteration takes. */
   readonly work?: Dim;
   /** Of a grid whose items are blocks: the threads of a block, which each of its phases has. */
@@ -137,6 +144,10 @@ export const linear: OpRecord<(operands: readonly Value[], attrs: Attrs, regions
   regions: ["results"],
   infer: (_operands, _attrs, [results]) => yieldTypes(results),
 };
+
+function isCount(type: Type | undefined): boolean {
+  return type?.kind === "tensor" && type.dtype === "i32" && type.shape.length === 0;
+}
 
 function isCondition(type: Type | undefined): boolean {
   if (type === undefined || isMemory(type) || type.dtype !== "bool") return false;
