@@ -53,6 +53,8 @@ function writeStep(step: PlannedStep, kernel: (name: string) => number): Step {
     case "clear": return step;
     case "if":
       return { ...step, then: step.then.map((inner) => writeStep(inner, kernel)), otherwise: step.otherwise.map((inner) => writeStep(inner, kernel)) };
+    case "repeat":
+      return { ...step, body: step.body.map((inner) => writeStep(inner, kernel)) };
     case "loop":
       return { ...step, head: step.head.map((inner) => writeStep(inner, kernel)), body: step.body.map((inner) => writeStep(inner, kernel)) };
   }
@@ -101,6 +103,7 @@ export function kernelsInPlace({ buffers, kernels, steps }: Program): ReadonlySe
   const visit = (step: Step): void => {
     if (step.kind === "if") [...step.then, ...step.otherwise].forEach(visit);
     else if (step.kind === "loop") [...step.head, ...step.body].forEach(visit);
+    else if (step.kind === "repeat") step.body.forEach(visit);
     else if (step.kind === "launch") {
       const roles = step.buffers.map((buffer) => buffers[buffer]?.role);
       const taken = roles.flatMap((role) => (role?.kind === "result" && role.reuses !== undefined ? [role.reuses] : []));

@@ -99,6 +99,7 @@ function runOp(op: Op, operands: readonly HostArray[], environment: Environment)
   switch (op.name) {
     case "if": return runRegion(regionOf(op, conditionOf(operands[0]) ? 0 : 1), [], environment);
     case "while": return runWhile(op, operands, environment);
+    case "repeat": return runRepeat(op, operands, environment);
     case "for": return runFor(op, operands, environment);
     case "call": return runRegion(calleeOf(op, module).body, operands, { module, sizes, values: new Map(), stacks: new Map() });
     case "vmap": {
@@ -146,13 +147,21 @@ function runWhile(op: Op, initial: readonly HostArray[], environment: Environmen
   return carries;
 }
 
+function runRepeat(op: Op, initial: readonly HostArray[], environment: Environment): readonly HostArray[] {
+  let carries = initial;
+  for (let turn = 0; turn < Number(op.attrs["turns"]); turn++) carries = runRegion(regionOf(op, 0), carries, environment);
+  return carries;
+}
+
 function runFor(op: Op, operands: readonly HostArray[], environment: Environment): readonly HostArray[] {
   const [start, stop, step] = operands.slice(0, 3).map(scalarOf);
   const dtype: DType = present(operands[0], "a for needs a start").dtype;
   if (start === undefined || stop === undefined || step === undefined) throw new RangeError("a for needs start, stop and step");
   if (!(step > 0)) throw new RangeError(`the step of a for must be positive, and it is ${step}`);
+  const counters: number[] = [];
+  for (let counter = start; counter < stop; counter += step) counters.push(counter);
   let carries = operands.slice(3);
-  for (let counter = start; counter < stop; counter += step) {
+  for (const counter of op.attrs["reverse"] === true ? counters.reverse() : counters) {
     carries = [...runRegion(regionOf(op, 0), [hostArray(dtype, [], [counter]), ...carries], environment)];
   }
   return carries;

@@ -35,5 +35,6 @@ export type PlannedStep =
   | { readonly kind: "copy"; readonly from: number; readonly to: number }
   | { readonly kind: "if"; readonly condition: number; readonly then: readonly PlannedStep[]; readonly otherwise: readonly PlannedStep[] }
   | { readonly kind: "loop"; readonly head: readonly PlannedStep[]; readonly condition: number; readonly body: readonly PlannedStep[] }
+  | { readonly kind: "repeat"; readonly turns: number; readonly body: readonly PlannedStep[] }
   | { readonly kind: "push" | "pop"; readonly stack: number; readonly buffer: number }
   | { readonly kind: "clear"; readonly stack: number };

@@ -66,7 +66,8 @@ export function jvp(fn: (...args: never[]) => unknown, primals: readonly unknown
 /**
  * `fn` with a gradient of one's own. The rule takes the cotangent of the result, in the form of the result, then the
  * result, then the arguments, and returns a list with a gradient for each argument, or undefined where there is none.
- * Both may be any JavaScript when ops run one by one.
+ * Both may be any JavaScript when ops run one by one. Gradients that are taken in a jitted function are compiled with the
+ * rule; for one that is taken outside, the jitted function runs op by op.
  *
  *     const clipped = customGrad((x: Tensor<[8]>) => x.mul(1), (g) => [g.clamp(-1, 1)]);
  *

@@ -38,7 +38,10 @@ export interface Explanation {
   /** Calls that found their kind compiled, and calls that did not. */
   readonly hits: number;
   readonly compilations: number;
-  /** For each compilation after the first, in sentences: what differed from the call before, and what to do. */
+  /**
+   * For each compilation after the first, in sentences: what differed from the call before, and what to do. And once, where a
+   * gradient from outside ran the function op by op.
+   */
   readonly reasons: readonly string[];
   /** What the function did beside its ops while it was traced, and does not do again: `console.log at model.ts:12:5`. */
   readonly sideEffects: readonly string[];
@@ -59,7 +62,9 @@ const histories = new WeakMap<object, History>();
 /**
  * The function `fn`, compiled when it is called. It must depend on its arguments alone, and on tensors that do not
  * change. Fields of arguments that it assigns are assigned in each call; what else it does, such as printing, it does
- * only when it is traced, which is reported once. Calls inside of another jitted function are compiled with that.
+ * only when it is traced, which is reported once. Calls inside of another jitted function are compiled with that. A
+ * gradient that is taken outside follows what is compiled as one op; where that has functions of customGrad in it, the
+ * gradient follows their rules, and the function runs op by op for it.
  *
  *     const fast = jit(step);
  *     const each = jit(step, { dims: [undefined, ["N", 784], ["N"]] });   // one compilation for every size of the batch
@@ -72,7 +77,12 @@ export function jit<F extends AnyFunction>(fn: F, options: JitOptions = {}): F {
   const donate = options.donate ?? declared.donate;
   const dims = options.dims ?? [];
   const history: History = { hits: 0, compilations: 0, compiled: new Map(), last: undefined, reasons: [], sideEffects: new Set() };
-  const subject: Subject = { name, fn, donate, ranges: declared.dims, note: (effect) => history.sideEffects.add(effect) };
+  const subject: Subject = {
+    name, fn, donate, ranges: declared.dims, note: (effect) => history.sideEffects.add(effect),
+    remark: (reason) => {
+      if (!history.reasons.includes(reason)) history.reasons.push(reason);
+    },
+  };
   const explain = (reason: string): void => {
     history.compilations++;
     history.reasons.push(reason);

@@ -15,7 +15,9 @@ import type { Op, Region, Value } from "../ir/module.ts";
 import { repeat } from "../ir/ops/make-batch.ts";
 import type { Rewriter } from "../ir/rewrite.ts";
 import { tensorTypeOf } from "../ir/type-of.ts";
+import { type TensorType, tensorType } from "../ir/type.ts";
 import { isStaggered } from "./find-mapped.ts";
+import { turnsOf } from "./turns.ts";
 
 export interface Batching {
   readonly b: Builder;
@@ -57,6 +59,7 @@ function batchFor(batching: Batching, op: Op, operands: readonly Value[], rewrit
     const bounds = op.operands.slice(0, 3);
     const [start, stop, step] = lifted(batching, operands.slice(0, 3), bounds, bounds.map(() => counter));
     if (start === undefined || stop === undefined || step === undefined) throw new Error("a for has bounds");
+    if (op.attrs["reverse"] === true) return loopFromLast(batching, op, turnsOf(b, start, stop, step), carries, (turn, values) => next([b.add(start, b.mul(turn, step)), ...values]));
     const test = (values: readonly Value[]): Value => b.lt(at(values, 0), stop);
     return loopWhileAny(batching, [start, ...carries], test, (values) => [b.add(at(values, 0), step), ...next(values)]).slice(1);
   }
@@ -98,6 +101,32 @@ function loopWhileAny(
     }));
   return b.while([active, ...carries], {}, [condition, body]).slice(1);
 }
+
+/**
+ * The loop of a reversed `for` that examples enter one by one: all turns of the longest from the last one down, in each of
+ * which those examples are active that have it. The loop that it walks back, which they left one by one, had the same
+ * turns with the same examples in them.
+ */
+function loopFromLast(
+  batching: Batching,
+  op: Op,
+  turns: Value,
+  carries: readonly Value[],
+  next: (turn: Value, values: readonly Value[]) => readonly Value[],
+): readonly Value[] {
+  const { b, size, active } = batching;
+  const zero = b.constantOf(count, 0);
+  const own = active === undefined ? turns : b.select(active, turns, 0);
+  const longest = b.reduceMax(own, { axes: [0] });
+  const body = b.region([count, ...carries.map(({ type }) => type)], ([turn = zero, ...values]) => {
+    const mine = repeat(b, turn, size);
+    const entered = b.lt(mine, own);
+    return whereActive(batching, entered, () => next(mine, values).map((value, i) => (value === values[i] ? value : selectExamples(b, entered, value, at(values, i)))));
+  });
+  return b.op("for", [zero, longest, b.constantOf(count, 1), ...carries], op.attrs, [body]);
+}
+
+const count: TensorType = tensorType("i32", []);
 
 /** Runs `body`, whose ops only these examples need. */
 function whereActive<T>(batching: Batching, active: Value, body: () => T): T {

@@ -9,7 +9,8 @@
  *                                            %2: f32[8,3] = mul %x, %1
  *
  * Control flow stays where all examples go the same way. Otherwise all ways are gone and each example selects what is its
- * own (batch-control.ts).
+ * own (batch-control.ts). A push is one for all examples, those among them that do not come to it: so a stack stays one
+ * stack, and each pop finds what its push left, as long as loops that pop go backwards through the turns of those that push.
  */
 
 import { type Builder, IrError } from "../ir/builder.ts";
@@ -18,6 +19,7 @@ import { at, present } from "../ir/expect.ts";
 import type { Func, Op, Region, Span, Value } from "../ir/module.ts";
 import { TypeFault } from "../ir/op.ts";
 import { moveAxis, repeat } from "../ir/ops/make-batch.ts";
+import type { StackAttrs } from "../ir/ops/stack.ts";
 import { findRecord } from "../ir/ops/table.ts";
 import { examplesAlong, type VmapAttrs } from "../ir/ops/vmap.ts";
 import { inlineRegion } from "../ir/rewrite.ts";
@@ -58,7 +60,9 @@ function batchRegion(b: Builder, region: Region, operands: readonly Value[], isM
   return { values, isMapped: region.yields.map((value) => mapped.has(value)) };
 }
 
-function batchOp({ b, size, mapped }: Batching, op: Op, operands: readonly Value[]): readonly Value[] {
+function batchOp(batching: Batching, op: Op, operands: readonly Value[]): readonly Value[] {
+  const { b, size, mapped } = batching;
+  if (op.name === "stack" || op.name === "push" || op.name === "pop") return batchStack(batching, op, operands);
   if (!op.results.some((result) => mapped.has(result))) return b.op(op.name, operands, op.attrs);
   const rule = present(findRecord(op.name).batch, `the record of ${op.name} does not say how it is done for many examples`);
   if (rule === "unmapped") throw new Error(`${op.name} has a mapped operand, and its record says that it has none`);
@@ -76,4 +80,12 @@ function batchOp({ b, size, mapped }: Batching, op: Op, operands: readonly Value
     if (!sameType(expected, actual)) throw new Error(`the batch rule of ${op.name} gives ${printType(actual)}, and ${printType(expected)} was expected`);
   });
   return results;
+}
+
+function batchStack({ b, size, mapped }: Batching, op: Op, operands: readonly Value[]): readonly Value[] {
+  const isMapped = mapped.has(op.name === "stack" ? at(op.results, 0) : at(op.operands, 0));
+  if (!isMapped || op.name === "pop") return b.op(op.name, operands, op.attrs);
+  if (op.name === "stack") return [b.stack({ ...(op.attrs as StackAttrs), shape: [size, ...(op.attrs as StackAttrs).shape] })];
+  const value = at(operands, 1);
+  return b.push(at(operands, 0), mapped.has(at(op.operands, 1)) ? value : repeat(b, value, size));
 }

@@ -4,7 +4,8 @@
  * Whatever is computed from a mapped value is mapped. Through control flow: the results of an `if` are mapped where its
  * condition or what a branch yields is; a carry of a loop where its start or what the body yields is, which is found by
  * going through the body until nothing changes. A loop that ends at different times for different examples is
- * *staggered*: all that it carries is mapped, but for what it only passes through.
+ * *staggered*: all that it carries is mapped, but for what it only passes through. A stack is mapped if anything mapped is
+ * pushed on it anywhere, and then whatever is popped from it.
  */
 
 import { at } from "../ir/expect.ts";
@@ -12,7 +13,11 @@ import type { Op, Region, Value } from "../ir/module.ts";
 
 export function findMapped(region: Region, parameters: readonly Value[]): ReadonlySet<Value> {
   const mapped = new Set<Value>(parameters);
-  goThrough(region, mapped);
+  // More than once, for a stack that turns out to be mapped after it was popped.
+  for (let before = -1; before !== mapped.size; ) {
+    before = mapped.size;
+    goThrough(region, mapped);
+  }
   return mapped;
 }
 
@@ -27,6 +32,7 @@ function goThrough(region: Region, mapped: Set<Value>): void {
       case "if": goThroughBranches(op, mapped); break;
       case "for":
       case "while": goThroughLoop(op, mapped); break;
+      case "push": if (mapped.has(at(op.operands, 1))) mapped.add(at(op.operands, 0)); break;
       default:
         if (op.regions.length > 0) throw new Error(`${op.name} has regions, and nothing says what of it is mapped`);
         if (op.operands.some((operand) => mapped.has(operand))) addAll(mapped, op.results);

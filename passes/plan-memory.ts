@@ -112,6 +112,7 @@ class Planner {
       case "pop": return [this.#onStack("pop", op, this.#write(this.#define(at(op.results, 0))))];
       case "if": return this.#if(op);
       case "while": return this.#while(op);
+      case "repeat": return this.#repeat(op);
       default: throw new Error(`${op.name} is no step of a program`);
     }
   }
@@ -156,17 +157,35 @@ class Planner {
     if (conditionRegion === undefined || bodyRegion === undefined) throw new Error("a while has two regions");
     const carries = op.results.map((result) => this.#define(result));
     const before = op.operands.map((operand, i) => this.#copy(this.#read(operand), at(carries, i)));
+    const loop = this.#turns(carries, () => {
+      for (const region of [conditionRegion, bodyRegion]) region.parameters.forEach((parameter, i) => this.#bufferOf.set(parameter, at(carries, i)));
+      const head = this.#region(conditionRegion);
+      const condition = this.#read(at(conditionRegion.yields, 0));
+      this.#step++;
+      const body = [...this.#region(bodyRegion), ...this.#carry(bodyRegion.yields, carries)];
+      return { kind: "loop", head, condition, body } as const;
+    });
+    return [...before, loop];
+  }
+
+  #repeat(op: Op): readonly PlannedStep[] {
+    const region = at(op.regions, 0);
+    const carries = op.results.map((result) => this.#define(result));
+    const before = op.operands.map((operand, i) => this.#copy(this.#read(operand), at(carries, i)));
+    const body = this.#turns(carries, () => {
+      region.parameters.forEach((parameter, i) => this.#bufferOf.set(parameter, at(carries, i)));
+      return [...this.#region(region), ...this.#carry(region.yields, carries)];
+    });
+    return [...before, { kind: "repeat", turns: Number(op.attrs["turns"]), body }];
+  }
+
+  /** What is planned for the turns of a loop: what they read stays alive until its end. */
+  #turns<T>(carries: readonly number[], plan: () => T): T {
     this.#loops.push({ start: this.#step, read: new Set() });
-    const bind = (region: Region): void => region.parameters.forEach((parameter, i) => this.#bufferOf.set(parameter, at(carries, i)));
-    bind(conditionRegion);
-    bind(bodyRegion);
-    const head = this.#region(conditionRegion);
-    const condition = this.#read(at(conditionRegion.yields, 0));
-    this.#step++;
-    const body = [...this.#region(bodyRegion), ...this.#carry(bodyRegion.yields, carries)];
+    const planned = plan();
     const loop = this.#loops.pop();
     for (const buffer of [...(loop?.read ?? []), ...carries]) this.#touch(buffer);
-    return [...before, { kind: "loop", head, condition, body }];
+    return planned;
   }
 
   /** Copies all at once: what yields another carry is kept aside before that carry changes. */

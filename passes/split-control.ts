@@ -9,10 +9,11 @@
  *     %s: stack f32[] = stack
  *     %y, %n: i32[] = while %x, 0 { condition {...}  body(%a, %i) { %b = mul %a, %a; push %s, %a; yield %b, add %i, 1 } }
  *     ...
- *     %cx = for 0, %n, 1, %cy { body(%j, %cb) { %a = pop %s; %t = mul %cb, %a; yield add %t, %t } }
+ *     %cx = for 0, %n, 1, %cy {"reverse":true} { body(%i, %cb) { %a = pop %s; %t = mul %cb, %a; yield add %t, %t } }
  *
  * Values from around a loop are captured by both parts and not kept; their cotangents are carries of the backward part,
- * to which each turn adds. The counter of a `for` is computed again. All stacks are made where the function begins, so
+ * to which each turn adds. The backward part of a `for` is the same `for` reversed, and that of one that is reversed is not,
+ * so that its counter is there for nothing. All stacks are made where the function begins, so
  * that those of a loop in a loop hold the turns of both. Between forward and backward, while the linear part is being
  * collected, an op `linear` stands for the backward part.
  */
@@ -155,21 +156,21 @@ function splitLoop(b: Builder, op: Op, operands: readonly Value[], rewriter: Rew
   const starts = active.map((position) => tangents.get(at(initial, position)));
   const isCounted = op.name === "for" && sameType(at(operands, 0).type, count);
   const part = takeApart(b, { region: body, activeParameters: active.map((position) => position + before), activeYields: active, isCounted }, rewriter, tangents, backward);
-  const [results, turns] = isCounted ? countedLoop(b, op, operands, part) : countingLoop(b, op, operands, part, rewriter);
-  const bounds = isCounted ? operands.slice(0, 3) : [];
-  const reads = [turns, ...bounds, ...part.outer, ...part.outerTangents, ...starts.filter((start) => start !== undefined)];
+  const { results, bounds } = isCounted ? countedLoop(b, op, operands, part) : countingLoop(b, op, operands, part, rewriter);
+  const reads = [...bounds, ...part.outer, ...part.outerTangents, ...starts.filter((start) => start !== undefined)];
   const tensors = part.outerTangents.filter(isTensor);
   const tangentResults = standFor(b, typesAt(carries, active), reads, backward, (into, cotangents, lookUp) => {
     const sums = [...active.map((position, i) => cotangents[i] ?? zeros(into, at(carries, position).type)), ...tensors.map(({ type }) => zeros(into, type))];
-    const step = into.region([count, ...sums.map(({ type }) => type)], ([turn, ...values]) => {
-      const given = isCounted ? [[at(part.parameters, 0), counterAt(into, bounds.map(lookUp), lookUp(turns), at([turn], 0))] as const] : [];
+    const body = into.region([count, ...sums.map(({ type }) => type)], ([counter, ...values]) => {
+      const given = isCounted ? [[at(part.parameters, 0), at([counter], 0)] as const] : [];
       const found = buildBackward(into, part, lookUp, values.slice(0, active.length), given, backward);
       const own = part.tangentParameters.map((tangent) => found.get(tangent) ?? zeros(into, tangent.type));
       const around = tensors.map((tangent, i) => plus(into, at(values, active.length + i), found.get(tangent)));
       return [...own, ...around];
     });
-    const zero = into.constantOf(count, 0);
-    const totals = into.for(zero, lookUp(turns), into.constantOf(count, 1), sums, { kind: "serial" }, [step]);
+    const [start, stop, step] = bounds;
+    const isReversed = op.attrs["reverse"] === true;
+    const totals = into.for(lookUp(start), lookUp(stop), lookUp(step), sums, { kind: "serial", ...(isReversed ? {} : { reverse: true }) }, [body]);
     const ofStarts = starts.flatMap((start, i): readonly Contribution[] => (start === undefined ? [] : [[start, at(totals, i)]]));
     return [...ofStarts, ...tensors.map((tangent, i): Contribution => [tangent, at(totals, active.length + i)])];
   });
@@ -179,28 +180,27 @@ function splitLoop(b: Builder, op: Op, operands: readonly Value[], rewriter: Rew
 
 const count: TensorType = tensorType("i32", []);
 
-/** The forward part of a `for` whose turns its bounds tell. */
-function countedLoop(b: Builder, op: Op, operands: readonly Value[], part: Part): readonly [results: readonly Value[], turns: Value] {
-  const [start, stop, step] = [at(operands, 0), at(operands, 1), at(operands, 2)];
-  const results = b.op("for", operands, op.attrs, [b.region(part.parameters.map(({ type }) => type), (values) => buildForward(b, part, values))]);
-  // The distance divided by the step, rounded up; none when stop is not above start.
-  const turns = b.max(b.div(b.add(b.sub(stop, start), b.sub(step, 1)), step), 0);
-  return [results, turns];
+interface ForwardLoop {
+  readonly results: readonly Value[];
+  /** Of the backward part. */
+  readonly bounds: readonly [start: Value, stop: Value, step: Value];
 }
 
-/** The counter in a turn of the backward part, whose first is the last one. */
-function counterAt(b: Builder, [start, , step]: readonly Value[], turns: Value, turn: Value): Value {
-  return b.add(at([start], 0), b.mul(b.sub(b.sub(turns, 1), turn), at([step], 0)));
+/** The forward part of a `for` whose turns its bounds tell. */
+function countedLoop(b: Builder, op: Op, operands: readonly Value[], part: Part): ForwardLoop {
+  const results = b.op("for", operands, op.attrs, [b.region(part.parameters.map(({ type }) => type), (values) => buildForward(b, part, values))]);
+  return { results, bounds: [at(operands, 0), at(operands, 1), at(operands, 2)] };
 }
 
 /** The forward part of a loop that counts its turns as it goes. */
-function countingLoop(b: Builder, op: Op, operands: readonly Value[], part: Part, rewriter: Rewriter): readonly [results: readonly Value[], turns: Value] {
+function countingLoop(b: Builder, op: Op, operands: readonly Value[], part: Part, rewriter: Rewriter): ForwardLoop {
   const { condition } = partsOf(op);
   const types = part.parameters.map(({ type }) => type);
   const body = b.region([...types, count], (values) => [...buildForward(b, part, values.slice(0, types.length)), b.add(at(values, types.length), 1)]);
   const test = condition === undefined ? [] : [b.region([...types, count], (values) => rewriter.inline(condition, values.slice(0, types.length)))];
-  const results = b.op(op.name, [...operands, b.constantOf(count, 0)], op.attrs, [...test, body]);
-  return [results.slice(0, -1), at(results, -1)];
+  const zero = b.constantOf(count, 0);
+  const results = b.op(op.name, [...operands, zero], op.attrs, [...test, body]);
+  return { results: results.slice(0, -1), bounds: [zero, at(results, -1), b.constantOf(count, 1)] };
 }
 
 /** The op that stands for a backward part, which `transpose` builds. */

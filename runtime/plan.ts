@@ -7,6 +7,7 @@
  *
  *   if c { A } else { B }     branch_if_false c L; A; jump M; L: B; M:
  *   loop { H } while c { B }  L: H; branch_if_false c M; B; jump L; M:
+ *   repeat n { B }            B; B; ... B
  */
 
 import { bytesPerElement } from "./dtype.ts";
@@ -179,6 +180,12 @@ function emit(steps: readonly Step[], code: number[]): void {
         code[toEnd] = code.length;
         break;
       }
+      case "repeat": {
+        const body: number[] = [];
+        emit(step.body, body);
+        for (let turn = 0; turn < step.turns; turn++) appendAt(code, body);
+        break;
+      }
       case "loop": {
         const start = code.length;
         emit(step.head, code);
@@ -188,6 +195,35 @@ function emit(steps: readonly Step[], code: number[]): void {
         code[toEnd] = code.length;
         break;
       }
+    }
+  }
+}
+
+/** Appends code that was made to stand at the start; jumps lead as far as they did. */
+function appendAt(code: number[], body: readonly number[]): void {
+  const start = code.length;
+  for (let at = 0; at < body.length;) {
+    const [instruction = 0, first = 0, second = 0] = body.slice(at, at + 3);
+    switch (instruction) {
+      case instructions.launch:
+        for (const word of body.slice(at, at + 3 + second)) code.push(word);
+        at += 3 + second;
+        break;
+      case instructions.branchIfFalse:
+        code.push(instruction, first, second + start);
+        at += 3;
+        break;
+      case instructions.jump:
+        code.push(instruction, first + start);
+        at += 2;
+        break;
+      case instructions.clear:
+        code.push(instruction, first);
+        at += 2;
+        break;
+      default:
+        code.push(instruction, first, second);
+        at += 3;
     }
   }
 }
@@ -212,6 +248,9 @@ function workOf(program: Program, steps: readonly Step[], kernels: Plan["kernels
         break;
       case "if":
         work += Math.max(workOf(program, step.then, kernels, buffers), workOf(program, step.otherwise, kernels, buffers));
+        break;
+      case "repeat":
+        work += step.turns * workOf(program, step.body, kernels, buffers);
         break;
       case "loop":
         return Infinity;

@@ -109,6 +109,10 @@ function checkParts(program: Program, where: string): void {
         step.then.forEach(checkStep);
         step.otherwise.forEach(checkStep);
         return;
+      case "repeat":
+        if (!Number.isInteger(step.turns) || step.turns < 0) throw broken(`a step is repeated ${JSON.stringify(step.turns)} times`);
+        step.body.forEach(checkStep);
+        return;
       case "loop":
         require(step.condition, count, "buffer");
         step.head.forEach(checkStep);

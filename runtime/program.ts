@@ -121,6 +121,8 @@ export type Step =
   | { readonly kind: "if"; readonly condition: number; readonly then: readonly Step[]; readonly otherwise: readonly Step[] }
   /** do { head; if (!condition) break; body } forever. */
   | { readonly kind: "loop"; readonly head: readonly Step[]; readonly condition: number; readonly body: readonly Step[] }
+  /** The body so many times. */
+  | { readonly kind: "repeat"; readonly turns: number; readonly body: readonly Step[] }
   /** Copies a buffer onto a stack, or what is on top of it into a buffer and takes it off; `clear` empties it. */
   | { readonly kind: "push" | "pop"; readonly stack: number; readonly buffer: number }
   | { readonly kind: "clear"; readonly stack: number };

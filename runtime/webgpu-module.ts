@@ -99,6 +99,7 @@ function launchedKernels({ steps, kernels, dims }: Program): readonly Launched[]
         if (kernel !== undefined) counts.set(kernel, step.buffers.length);
       } else if (step.kind === "if") [step.then, step.otherwise].forEach(visit);
       else if (step.kind === "loop") [step.head, step.body].forEach(visit);
+      else if (step.kind === "repeat") visit(step.body);
     }
   };
   visit(steps);

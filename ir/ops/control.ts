@@ -24,16 +24,21 @@ export const ifElse: OpRecord<(condition: Value, attrs: Attrs, regions: readonly
   derivative: "none",
 };
 
-/** Carries go through body(counter, ...carries) for counter = start, start + step, ... while below stop. */
+/**
+ * Carries go through body(counter, ...carries) for counter = start, start + step, ... while below stop; where it is reversed,
+ * for the same counters from the last one down to start.
+ */
 export const forLoop: OpRecord<
   (start: Value, stop: Value, step: Value, carries: readonly Value[], attrs: ForAttrs, regions: readonly [Region]) => readonly Value[]
 > = {
-  doc: "carries = body(counter, ...carries) for counter from start below stop by step, in order",
+  doc: "carries = body(counter, ...carries) for counter from start below stop by step, in order; with reverse the last counter is first",
   operands: ["start", "stop", "step", "...carries"],
   results: ["...carries"],
   regions: ["body"],
   dimAttrs: ["work"],
-  infer: ([start, stop, step, ...carries], _attrs, [body]) => {
+  infer: ([start, stop, step, ...carries], { reverse = false }, [body]) => {
+    if (typeof reverse !== "boolean") throw new TypeFault("attr reverse of a for must be true or false", [`it is ${JSON.stringify(reverse)}`]);
+    if (reverse && !isCount(start)) throw new TypeFault("a reversed for counts by i32 tensors of rank 0", [`its start is ${show(start)}`]);
     matchTypes("start, stop and step of a for must have one type", [start, start].map(given), [stop, step].map(given));
     matchTypes("the body of a for takes the counter and the carries", [given(start), ...carries], parameterTypes(body));
     matchTypes("the body of a for must yield what it carries", carries, yieldTypes(body));
@@ -49,6 +54,8 @@ export const forLoop: OpRecord<
  */
 export interface ForAttrs extends Attrs {
   readonly kind: "serial" | "grid" | "thread" | "unroll";
+  /** At tensor level: the counters come in reverse order. Loops that pop what another pushed are of this kind. */
+  readonly reverse?: boolean;
   /** Of a grid: about how many scalar operations one iteration takes. */
   readonly work?: Dim;
   /** Of a grid whose items are blocks: the threads of a block, which each of its phases has. */
@@ -71,6 +78,24 @@ export const whileLoop: OpRecord<(carries: readonly Value[], attrs: Attrs, regio
   },
   derivative: "none",
 };
+
+/** A loop whose turns are counted before it runs, so that nobody has to look at a condition; made by expand-loops. */
+export const repeat: OpRecord<(carries: readonly Value[], attrs: RepeatAttrs, regions: readonly [Region]) => readonly Value[]> = {
+  doc: "carries = body(...carries), turns times",
+  operands: ["...carries"],
+  results: ["...carries"],
+  regions: ["body"],
+  infer: (carries, { turns }, [body]) => {
+    if (typeof turns !== "number" || !Number.isInteger(turns) || turns < 0) throw new TypeFault("attr turns of a repeat must be a whole number", [`it is ${JSON.stringify(turns)}`]);
+    matchTypes("the body of a repeat takes the carries", carries, parameterTypes(body));
+    matchTypes("the body of a repeat must yield what it carries", carries, yieldTypes(body));
+    return carries;
+  },
+};
+
+export interface RepeatAttrs extends Attrs {
+  readonly turns: number;
+}
 
 /** results = callee(...operands). Inlined by the transform pass. */
 export const call: OpRecord<(operands: readonly Value[], attrs: CallAttrs) => readonly Value[]> = {
@@ -137,6 +162,10 @@ export const linear: OpRecord<(operands: readonly Value[], attrs: Attrs, regions
   regions: ["results"],
   infer: (_operands, _attrs, [results]) => yieldTypes(results),
 };
+
+function isCount(type: Type | undefined): boolean {
+  return type?.kind === "tensor" && type.dtype === "i32" && type.shape.length === 0;
+}
 
 function isCondition(type: Type | undefined): boolean {
   if (type === undefined || isMemory(type) || type.dtype !== "bool") return false;

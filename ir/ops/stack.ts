@@ -3,7 +3,9 @@
  * it is walked back (passes/split-control.ts).
  *
  * They are the one thing at tensor level that changes. The uses of one stack stay in their order, wherever regions put
- * them; whoever makes a program sees to it that each pop finds what its push left. The interpreter gives the meaning.
+ * them; whoever makes a program sees to it that each pop finds what its push left. The interpreter gives the meaning. A `for`
+ * that pops what a loop pushed is that loop reversed (attr `reverse`): for many examples at once it is by this that it goes
+ * back through the turns of each.
  */
 
 import type { Dim } from "../dim.ts";

@@ -14,9 +14,10 @@ import { execute } from "./execute.ts";
 import type { TensorFacts } from "./generalize.ts";
 import { type AnyTensor, isLeaf } from "./handles.ts";
 import { type MappedLeaf, type Place, readAxes } from "./mapped-axes.ts";
+import { dimOf } from "./named-size.ts";
 import { withoutTapes } from "./tape.ts";
-import { Trace, type Traced } from "./trace.ts";
-import { describeValue, isTree, leavesOf, mapLeaves, type Path, pathName } from "./trees.ts";
+import { currentTrace, type Example, exampleOf, type ExampleRequest, type OpenTensor, traceExample } from "./trace.ts";
+import { describeValue, isTree, mapLeaves, type Path, pathName } from "./trees.ts";
 
 type AnyFunction = (...args: never[]) => unknown;
 
@@ -26,17 +27,17 @@ export function mapExamples(fn: AnyFunction, axes: unknown, outAxes: unknown): (
     readArguments(name, args);
     const inputs = readArgumentAxes(name, args, axes);
     const size = examplesOf(name, inputs);
-    const traced = withoutTapes(() => withFaults(name, () => traceExample(name, fn, args, inputs)), name);
-    const outputs = readAxes(`${name}: outAxes`, traced.result, outAxes, { root: "the result", isResult: true });
-    const captured = traced.captured.map(() => -1);
-    refuseMapped(name, traced, inputs, outputs);
-    const inAxes = [...inputs.map(({ axis }) => axis), ...captured];
-    const { computation, takes } = withFaults(name, () => batchAlong(computationOf(traced.func, []), inAxes, outputs.map(({ axis }) => axis), size));
-    const offered = [...inputs.map(({ leaf }) => leaf), ...traced.captured.map(({ tensor }) => tensor)];
+    const request = requestOf(name, fn, args, inputs, size);
+    const example = withoutTapes(() => withFaults(name, () => currentTrace()?.example(request) ?? exampleOf({ traced: traceExample(request), size: request.size })), name);
+    const outputs = readAxes(`${name}: outAxes`, example.result, outAxes, { root: "the result", isResult: true });
+    refuseMapped(name, example, inputs, outputs);
+    const inAxes = [...inputs.map(({ axis }) => axis), ...example.captured.map(() => -1)];
+    const { computation, takes } = withFaults(name, () => batchAlong(computationOf(example.func, []), inAxes, outputs.map(({ axis }) => axis), example.size));
+    const offered = [...inputs.map(({ leaf }) => leaf), ...example.captured];
     const results = outputs.map(({ leaf: { dtype, shape }, axis }): TensorFacts => ({ dtype: dtype as DType, shape: axis < 0 ? shape : shape.toSpliced(axis, 0, size) }));
     const made = execute({ computation, sizes: [], results }, takes.map((i) => at(offered, i)), name);
     let next = 0;
-    return mapLeaves(traced.result, () => made[next++]);
+    return mapLeaves(example.result, () => made[next++]);
   };
   Object.defineProperty(call, "name", { value: fn.name });
   return call;
@@ -53,7 +54,7 @@ function readArgumentAxes(name: string, args: readonly unknown[], axes: unknown)
   return args.flatMap((argument, i) => readAxes(`${name}: axes`, argument, Array.isArray(axes) ? (axes as readonly unknown[])[i] : axes, { root: `argument ${i}`, isResult: false }));
 }
 
-/** How many examples there are: what all mapped axes agree on. */
+/** How many examples there are: what all mapped axes agree on. In a trace it may be a named size. */
 function examplesOf(name: string, inputs: readonly MappedLeaf[]): number {
   const [first, ...others] = inputs.filter(({ axis }) => axis >= 0);
   if (first === undefined) throw new ArgumentError(`${name}: no tensor of the arguments is mapped: axes must name an axis of at least one of them, as in vmap(f, [0, null])`);
@@ -68,10 +69,13 @@ function placeName({ root, path }: Place): string {
   return pathName(root, path);
 }
 
-/** Runs the function on tensors that stand for one example. */
-function traceExample(name: string, fn: AnyFunction, args: readonly unknown[], inputs: readonly MappedLeaf[]): Traced<unknown> {
-  const types = inputs.map(({ leaf, axis }): TensorFacts => ({ dtype: leaf.dtype as DType, shape: axis < 0 ? leaf.shape : (leaf.shape as readonly number[]).toSpliced(axis, 1) }));
-  return new Trace(name, types).run((tensors) => {
+/** How the function runs on tensors that stand for one example. */
+function requestOf(name: string, fn: AnyFunction, args: readonly unknown[], inputs: readonly MappedLeaf[], size: number): ExampleRequest {
+  const types = inputs.map(({ leaf, axis }): OpenTensor => {
+    const shape = (leaf.shape as readonly number[]).map(dimOf);
+    return { dtype: leaf.dtype as DType, shape: axis < 0 ? shape : shape.toSpliced(axis, 1) };
+  });
+  const run = (tensors: readonly AnyTensor[]): unknown => {
     let next = 0;
     const own = args.map((argument) => mapLeaves(argument, () => tensors[next++]));
     const before = own.map((argument) => mapLeaves(argument, (leaf) => leaf));
@@ -82,7 +86,8 @@ function traceExample(name: string, fn: AnyFunction, args: readonly unknown[], i
     }
     before.forEach((argument, i) => refuseAssigned(name, `argument ${i}`, argument, own[i], []));
     return result;
-  }, leavesOf);
+  };
+  return { name, types, size: dimOf(size), run };
 }
 
 /** An assigned field would be of one example, and the caller's field is of all. */
@@ -98,7 +103,7 @@ function refuseAssigned(name: string, root: string, before: unknown, after: unkn
 }
 
 /** Where a result is wanted once, it must be the same for all. */
-function refuseMapped(name: string, { func: { body } }: Traced<unknown>, inputs: readonly MappedLeaf[], outputs: readonly MappedLeaf[]): void {
+function refuseMapped(name: string, { func: { body } }: Example, inputs: readonly MappedLeaf[], outputs: readonly MappedLeaf[]): void {
   if (outputs.every(({ axis }) => axis >= 0)) return;
   const mapped = findMapped(body, body.parameters.filter((_, i) => (inputs[i]?.axis ?? -1) >= 0));
   outputs.forEach((output, i) => {

@@ -7,6 +7,7 @@
 
 import type { Builder } from "../../ir/builder.ts";
 import { buildFunction } from "../../ir/builder.ts";
+import { type Dim, printDim } from "../../ir/dim.ts";
 import { at } from "../../ir/expect.ts";
 import { findFunction, type Func, type Value } from "../../ir/module.ts";
 import { printFunction } from "../../ir/print.ts";
@@ -92,8 +93,8 @@ export function pushForward(computation: Computation, wanted: readonly number[])
 }
 
 /** The computation for `size` examples at once, along these axes of its operands and results; -1 where there are none. */
-export function batchAlong(computation: Computation, axes: readonly number[], outAxes: readonly number[], size: number): Derivative {
-  return derive(computation, `${size} examples along ${axes.join()} to ${outAxes.join()}`, () => {
+export function batchAlong(computation: Computation, axes: readonly number[], outAxes: readonly number[], size: Dim): Derivative {
+  return derive(computation, `${printDim(size)} examples along ${axes.join()} to ${outAxes.join()}`, () => {
     const { func, parameters } = computation;
     const types = parameters.map((type, i) => (at(axes, i) < 0 ? type : tensorType(type.dtype, type.shape.toSpliced(at(axes, i), 0, size))));
     const callee = { ...func, name: "example" };

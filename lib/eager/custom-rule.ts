@@ -9,8 +9,23 @@ import { describeValue, leavesOf, mapLeaves, type Path, pathName, visitLeaves } 
 
 type Rule<A extends unknown[], R> = (cotangent: R, result: R, ...args: A) => readonly unknown[];
 
+/** Where the names go of functions that have a rule, as they are called. */
+let met: Set<string> | undefined;
+
+/** Runs `body`, and adds to `names` the functions with a rule that it calls: what is compiled of it is derived without. */
+export function notingRules<T>(names: Set<string>, body: () => T): T {
+  const outer = met;
+  met = names;
+  try {
+    return body();
+  } finally {
+    met = outer;
+  }
+}
+
 export function callWithRule<A extends unknown[], R>(fn: (...args: A) => R, rule: Rule<A, R>, args: A): R {
   const name = fn.name === "" ? "the function of customGrad" : fn.name;
+  met?.add(name);
   const hider = hiddenBy();
   if (hider !== undefined) {
     throw new ArgumentError(`customGrad: ${name} runs in ${hider}, and a gradient that is taken outside of it does not see the rule: take it inside, as in vmap(grad(f)), or use stopGradient`);

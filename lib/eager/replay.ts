@@ -14,7 +14,8 @@ import { type AnyTensor, isLeaf, makeHandle } from "./handles.ts";
 import type { Computation } from "./computation.ts";
 import type { Generalized } from "./generalize.ts";
 import { NamedSize } from "./named-size.ts";
-import { type OpenTrace, type Traced, within } from "./trace.ts";
+import { Before, isSameOutcome, type Outcome } from "./outcome.ts";
+import { type Example, exampleOf, type ExampleRequest, type OpenTrace, type Traced, within } from "./trace.ts";
 
 export type Sizes = Readonly<Record<string, number>>;
 
@@ -28,11 +29,18 @@ export class Replay<Result> implements OpenTrace {
   /** The tensor of the trace that a tensor stands for. */
   readonly #originals = new Map<AnyTensor, AnyTensor>();
   readonly isStatic = false;
+  /** All sizes are numbers here. */
+  readonly names = undefined;
+  /** The replay around, where this is one of a vmap. */
+  readonly #outer: Replay<unknown> | undefined;
+  /** What tensors from outside are now. */
+  readonly #taken = new Map<AnyTensor, AnyTensor>();
   #next = 0;
   /** Where the function did something else, in words. */
   #parting: string | undefined;
 
-  constructor(name: string, traced: Traced<Result>, sizes: Sizes) {
+  constructor(name: string, traced: Traced<Result>, sizes: Sizes, outer?: Replay<unknown>) {
+    this.#outer = outer;
     this.#traced = traced;
     this.#sizes = sizes;
     this.#by = { name, isOver: false };
@@ -65,6 +73,19 @@ export class Replay<Result> implements OpenTrace {
     return written.outputs.map((output) => this.#standIn(output));
   }
 
+  /** Holds the function of a vmap against what it did to one example before. */
+  example({ name, run }: ExampleRequest): Example {
+    const written = this.#traced.written[this.#next]?.example;
+    if (written === undefined) throw this.#part(`it calls ${name}`);
+    const replay = new Replay<unknown>(name, written.traced, this.#sizes, this);
+    let result: unknown;
+    const parting = replay.partingOf((tensors) => (result = run(tensors)), (traced, now) =>
+      isSameOutcome(outcomeOf(name, traced), outcomeOf(name, now), (one, other) => replay.isOriginal(one, other), this.#sizes));
+    if (parting !== undefined) throw this.#partWith(`in ${name}, ${parting}`);
+    const { func, size, captured } = exampleOf(written);
+    return { func, size, result, captured: captured.map((tensor) => replay.#taken.get(tensor) ?? tensor) };
+  }
+
   /** Whether a tensor of now stands for one of the trace. */
   isOriginal(traced: AnyTensor, now: AnyTensor): boolean {
     return (this.#originals.get(now) ?? this.#capturedAs(now)) === traced;
@@ -80,9 +101,12 @@ export class Replay<Result> implements OpenTrace {
   /** A tensor from outside is the same handle, or one that was made anew of the same numbers. */
   #capturedAs(now: AnyTensor): AnyTensor | undefined {
     const state = now[tensorBrand];
-    return this.#traced.captured.find(({ tensor, data }) =>
+    const found = this.#traced.captured.find(({ tensor, data }) =>
       tensor === now
+      || this.#outer?.isOriginal(tensor, now) === true
       || (data !== undefined && state.kind === "host" && tensor.dtype === now.dtype && tensor.shape.join() === now.shape.join() && isEqual(bytesOf(data), bytesOf(state.data))))?.tensor;
+    if (found !== undefined) this.#taken.set(found, now);
+    return found;
   }
 
   #standIn(traced: AnyTensor): AnyTensor {
@@ -95,9 +119,17 @@ export class Replay<Result> implements OpenTrace {
   #part(what: string): Parted {
     const written = this.#traced.written[this.#next];
     const instead = written === undefined ? "is over" : `goes on with ${written.call?.name ?? written.computation.func.name}`;
-    this.#parting ??= `${what} where, at other sizes, it ${instead}`;
+    return this.#partWith(`${what} where, at other sizes, it ${instead}`);
+  }
+
+  #partWith(words: string): Parted {
+    this.#parting ??= words;
     return new Parted(this.#parting);
   }
+}
+
+function outcomeOf(name: string, result: unknown): Outcome {
+  return new Before([]).outcome(name, result);
 }
 
 function isEqual(left: Uint8Array, right: Uint8Array): boolean {

@@ -89,6 +89,11 @@ export function isTaping(): boolean {
   return tapes.length > 0;
 }
 
+/** Whether a tape follows one of these. */
+export function isOnTape(tensors: readonly AnyTensor[]): boolean {
+  return tapes.some((tape) => tensors.some((tensor) => tape.follows(tensor)));
+}
+
 export function writeOnTapes(entry: Entry): void {
   for (const tape of tapes) tape.write(entry);
 }

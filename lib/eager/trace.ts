@@ -19,7 +19,8 @@ import type { SurfaceContext } from "../surface.ts";
 import type { Computation } from "./computation.ts";
 import { type AnyTensor, makeHandle } from "./handles.ts";
 import { type Argument, type Generalized, specialize, type TensorFacts } from "./generalize.ts";
-import { NamedSize, sizeOf } from "./named-size.ts";
+import { dimOf, NamedSize, sizeOf } from "./named-size.ts";
+import { leavesOf } from "./trees.ts";
 
 /** What a function is traced with: a tensor whose axes may be named. */
 export interface OpenTensor {
@@ -38,9 +39,35 @@ export interface SizeBound {
 export interface Written {
   /** The primitive as it was called, and what that came to; undefined for a derivative, which follows from the ops before. */
   readonly call: { readonly name: string; readonly args: readonly unknown[]; readonly known: Generalized } | undefined;
+  /** Of a vmap: what its function did to one example. */
+  readonly example: TracedExample | undefined;
   readonly computation: Computation;
   readonly inputs: readonly AnyTensor[];
   readonly outputs: readonly AnyTensor[];
+}
+
+export interface TracedExample {
+  readonly traced: Traced<unknown>;
+  /** How many examples there are. */
+  readonly size: Dim;
+}
+
+/** A function that is to run once for many examples. */
+export interface ExampleRequest {
+  readonly name: string;
+  /** Of the tensors of one example. */
+  readonly types: readonly OpenTensor[];
+  readonly size: Dim;
+  readonly run: (tensors: readonly AnyTensor[]) => unknown;
+}
+
+/** What it did to one. */
+export interface Example {
+  readonly func: Func;
+  readonly size: Dim;
+  readonly result: unknown;
+  /** In the order of the parameters after its own. */
+  readonly captured: readonly AnyTensor[];
 }
 
 /** Numbers that a function makes a tensor of are written in its source; they are few. */
@@ -67,6 +94,10 @@ export interface Traced<Result> {
 export interface OpenTrace {
   /** Whether nothing in it has a named size, so that equal words for a call mean the same in another such trace. */
   readonly isStatic: boolean;
+  /** Whose the named sizes in it are: those of a trace in a trace are the same. */
+  readonly names: TracedBy | undefined;
+  /** Runs the function of a vmap in it. */
+  example(request: ExampleRequest): Example;
   /** What a call of a primitive comes to. */
   call(name: string, args: readonly unknown[], describe: (args: readonly unknown[]) => readonly Argument[]): Generalized;
   /** The results of a function on tensors of the trace, and of outside. */
@@ -100,12 +131,15 @@ export class Trace implements OpenTrace {
   readonly #bounds = new Map<string, SizeBound>();
   readonly #written: Written[] = [];
   readonly isStatic: boolean;
+  readonly names: TracedBy;
   #call: Written["call"];
+  #example: Written["example"];
 
   /** `types` are those of the function's own tensors. */
   constructor(name: string, types: readonly OpenTensor[]) {
     this.#by = { name, isOver: false };
     this.#types = types;
+    this.names = current?.names ?? this.#by;
     this.isStatic = (current?.isStatic ?? true) && types.every(({ shape }) => shape.every((dim) => typeof dim === "number"));
   }
 
@@ -130,19 +164,28 @@ export class Trace implements OpenTrace {
   }
 
   call(name: string, args: readonly unknown[], describe: (args: readonly unknown[]) => readonly Argument[]): Generalized {
-    requireOwn(name, args, this.#by);
-    const known = specialize(name, describe(args), this.#context, (dim) => sizeOf(dim, this.#by));
+    requireOwn(name, args, this.names);
+    const known = specialize(name, describe(args), this.#context, (dim) => sizeOf(dim, this.names));
     // The caller may change its lists.
     this.#call = { name, args: args.map(copyOf), known };
+    this.#example = undefined;
     return known;
+  }
+
+  example(request: ExampleRequest): Example {
+    const traced = traceExample(request);
+    this.#require(traced.bounds);
+    this.#example = { traced, size: request.size };
+    return exampleOf(this.#example);
   }
 
   inline(computation: Computation, inputs: readonly AnyTensor[], results: readonly TensorFacts[]): readonly AnyTensor[] {
     const call = this.#call?.known.computation === computation ? this.#call : undefined;
-    this.#call = undefined;
+    const example = this.#example;
+    this.#call = this.#example = undefined;
     const values = inlineRegion(this.#b, computation.func.body, inputs.map((input) => this.#valueOf(input)));
     const outputs = values.map((value, i) => this.#tensorOf(value, results[i]));
-    this.#written.push({ call, computation, inputs, outputs });
+    this.#written.push({ call, example, computation, inputs, outputs });
     return outputs;
   }
 
@@ -157,11 +200,15 @@ export class Trace implements OpenTrace {
         literal === undefined ? "give both axes one name in dims, if they are always equal" : `leave "${names.join('" and "')}" out of dims, if it is always ${literal}`,
       );
     },
-    requireAtMost: (smaller, larger, reason) => {
-      const key = `${printDim(smaller)} <= ${printDim(larger)}`;
-      if (!this.#bounds.has(key)) this.#bounds.set(key, { smaller, larger, reason });
-    },
+    requireAtMost: (smaller, larger, reason) => this.#require([{ smaller, larger, reason }]),
   };
+
+  #require(bounds: readonly SizeBound[]): void {
+    for (const bound of bounds) {
+      const key = `${printDim(bound.smaller)} <= ${printDim(bound.larger)}`;
+      if (!this.#bounds.has(key)) this.#bounds.set(key, bound);
+    }
+  }
 
   #functionOf(region: Region): Func {
     const parameters = [...region.parameters, ...this.#captured.values()];
@@ -171,7 +218,7 @@ export class Trace implements OpenTrace {
   }
 
   #factsOf(type: OpenTensor | undefined): TensorFacts | undefined {
-    return type === undefined ? undefined : { dtype: type.dtype, shape: type.shape.map((dim) => sizeOf(dim, this.#by)) };
+    return type === undefined ? undefined : { dtype: type.dtype, shape: type.shape.map((dim) => sizeOf(dim, this.names)) };
   }
 
   #tensorOf(value: Value, facts: TensorFacts | undefined): AnyTensor {
@@ -189,10 +236,19 @@ export class Trace implements OpenTrace {
     const isOfOuter = state.kind === "traced" && !state.by.isOver;
     if (state.kind !== "host" && !isOfOuter) present(tensor);
     this.#data.set(tensor, state.kind === "host" && state.data.byteLength <= mostCompared ? state.data : undefined);
-    const parameter = new Value(tensorType(tensor.dtype, tensor.shape));
+    const parameter = new Value(tensorType(tensor.dtype, tensor.shape.map(dimOf)));
     this.#captured.set(tensor, parameter);
     return parameter;
   }
+}
+
+/** Runs the function of a vmap in a trace of its own. */
+export function traceExample({ name, types, run }: ExampleRequest): Traced<unknown> {
+  return new Trace(name, types).run(run, leavesOf);
+}
+
+export function exampleOf({ traced: { func, result, captured }, size }: TracedExample): Example {
+  return { func, size, result, captured: captured.map(({ tensor }) => tensor) };
 }
 
 function copyOf(argument: unknown): unknown {

@@ -9,6 +9,7 @@ import type { DType } from "../../ir/type.ts";
 import type { Call } from "./call-kind.ts";
 import { callModel, type Declared, endDonated, isDonating } from "./call-model.ts";
 import { type Computation, computationOf, newComputation } from "./computation.ts";
+import { notingRules } from "./custom-rule.ts";
 import { withFaults } from "./dispatch.ts";
 import { type Application, execute } from "./execute.ts";
 import type { AnyTensor } from "./handles.ts";
@@ -16,7 +17,7 @@ import { dimOf } from "./named-size.ts";
 import { assign, Before, fill, isSameOutcome, type Outcome, ownersOf } from "./outcome.ts";
 import { Replay, type Sizes } from "./replay.ts";
 import { type SideEffect, withSideEffects } from "./side-effects.ts";
-import { withoutTapes } from "./tape.ts";
+import { isOnTape, withoutTapes } from "./tape.ts";
 import { Trace, type Traced } from "./trace.ts";
 import { mapLeaves } from "./trees.ts";
 
@@ -30,11 +31,15 @@ export interface Subject {
   readonly donate: readonly number[];
   readonly ranges: Declared["dims"];
   readonly note: (effect: SideEffect) => void;
+  /** Told why what is compiled could not be run. */
+  readonly remark: (reason: string) => void;
 }
 
 /** What runs at one tuple of sizes. */
 interface Ready {
   readonly outcome: Outcome;
+  /** Names of functions with a rule that it calls. */
+  readonly rules: ReadonlySet<string>;
   readonly sizes: Sizes;
   readonly captured: readonly AnyTensor[];
   readonly plain: Application;
@@ -51,6 +56,7 @@ const smallestDonated = 4096;
 export class TracedCall {
   readonly #subject: Subject;
   readonly #traced: Traced<Outcome>;
+  readonly #rules = new Set<string>();
   readonly #computation: Computation;
   /** Positions among the tensors of a call. */
   readonly #donated: ReadonlySet<number>;
@@ -60,8 +66,8 @@ export class TracedCall {
   /** Traces the function for calls like this one. */
   constructor(subject: Subject, call: Call, args: readonly unknown[]) {
     const { name, note } = subject;
-    const traced = withFaults(name, () => withSideEffects(note, () =>
-      new Trace(name, call.types).run((tensors) => outcomeOf(subject, args, tensors), ({ leaves }) => leaves)));
+    const traced = notingRules(this.#rules, () => withFaults(name, () => withSideEffects(note, () =>
+      new Trace(name, call.types).run((tensors) => outcomeOf(subject, args, tensors), ({ leaves }) => leaves))));
     this.#donated = donatedLeaves(subject, call);
     this.#subject = subject;
     // What was written is for comparing, which takes names.
@@ -77,13 +83,21 @@ export class TracedCall {
   run(call: Call, args: readonly unknown[], explain: (reason: string) => void, caller: AnyFunction): unknown {
     const key = call.sizes.join();
     const ready = this.#ready.get(key) ?? this.#keep(key, withoutTapes(() => this.#prepare(call, args, explain)));
-    const { outcome, sizes, captured, plain, donating } = ready;
+    const { outcome, rules, sizes, captured, plain, donating } = ready;
+    if (rules.size > 0 && isOnTape([...call.tensors, ...captured])) return this.#runOpByOp([...rules], args, caller);
     const owners = outcome.changes.length === 0 ? [] : ownersOf(this.#subject.name, outcome.changes, args);
     const application = donating !== undefined && isDonating() ? donating : plain;
     const results = this.#execute(application, call, [...call.tensors, ...captured]);
     if (this.#donated.size > 0) endDonated(this.#subject.name, call.tensors.filter((_, i) => this.#donated.has(i)), caller, application === donating);
     if (outcome.changes.length > 0) assign(outcome.changes, owners, (template) => fill(template, results, args, sizes));
     return fill(outcome.result, results, args, sizes);
+  }
+
+  /** A tape would derive what is compiled by the records of its ops, and not by these rules. */
+  #runOpByOp(rules: readonly string[], args: readonly unknown[], caller: AnyFunction): unknown {
+    const { name, fn, donate, remark } = this.#subject;
+    remark(`a gradient that was taken outside of ${name} ran it op by op, so as to follow the rule of ${rules.join(" and ")}, a function of customGrad: take the gradient inside, as in jit(grad(f)), for one that is compiled`);
+    return callModel(name, fn, donate, args, caller);
   }
 
   #keep(key: string, ready: Ready): Ready {
@@ -129,7 +143,7 @@ export class TracedCall {
     const applicationOf = (computation: Computation): Application => ({ computation, sizes: call.sizes, results });
     const isWorthIt = call.tensors.some((tensor, i) => this.#donated.has(i) && tensor.size * bytesPerElement(tensor.dtype) >= smallestDonated);
     return {
-      outcome: this.#traced.result, sizes, captured: this.#traced.captured.map(({ tensor }) => tensor),
+      outcome: this.#traced.result, rules: this.#rules, sizes, captured: this.#traced.captured.map(({ tensor }) => tensor),
       plain: applicationOf(this.#computation),
       donating: this.#donating === undefined || !isWorthIt ? undefined : applicationOf(this.#donating),
     };

@@ -49,7 +49,7 @@ export function programScript({ program, sizes, inputs }: ProgramCall, prefix: s
 
   for (const step of program.steps) {
     if (step.kind === "copy") lines.push(`copy ${nameOf(step.to)} ${nameOf(step.from)} -`);
-    if (step.kind === "if" || step.kind === "loop") throw new RangeError(`${program.name} has a step "${step.kind}", which a script cannot take`);
+    if (step.kind === "if" || step.kind === "loop" || step.kind === "repeat") throw new RangeError(`${program.name} has a step "${step.kind}", which a script cannot take`);
     if (step.kind !== "launch") continue;
     const kernel = program.kernels[step.kernel];
     if (kernel?.threads === undefined) throw new RangeError(`${program.name} has no kernel ${step.kernel} with blocks of threads`);

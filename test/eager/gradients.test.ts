@@ -1,7 +1,7 @@
 /** Gradients of functions that run op by op: what is a constant, trees, orders, rules of one's own. */
 
 import assert from "node:assert/strict";
-import { customGrad, grad, jit, jvp, stopGradient, type Tensor, tensor, valueAndGrad, where } from "tsdlc";
+import { customGrad, grad, jit, jvp, stopGradient, type Tensor, tensor, valueAndGrad, vmap, where } from "tsdlc";
 import { ArgumentError, device } from "tsdlc-runtime";
 
 type Vector = Tensor<["N"]>;
@@ -90,6 +90,62 @@ describe("gradients of ops one by one", function () {
     it("of what is passed through", () => {
       const reversed = customGrad((y: Vector) => y, (g) => [any(g.neg())]);
       assert.deepEqual(numbers(grad((y: Vector) => reversed(y).add(y.mul(3)).sum())(x)), [2, 2, 2]);
+    });
+
+    describe("in a jitted function", () => {
+      const scaled = (factor: number): ((y: Vector) => Vector) => customGrad(function scaled(y: Vector): Vector { return y.mul(2); }, (g) => [any(g.mul(factor))]);
+
+      it("is followed by a gradient from outside, whether it was compiled before or not", () => {
+        for (const isCompiledBefore of [false, true]) {
+          const rule = scaled(7);
+          const fast = jit(function fast(y: Vector): Vector { return rule(y.mul(3)); });
+          if (isCompiledBefore) assert.deepEqual(numbers(fast(x)), [6, -12, 18]);
+          const gradient = grad((y: Vector) => fast(y).mul(y).sum() as Tensor<[]>);
+          // d sum(r(3y) y) = r(3y) + 7 * 3 * y
+          for (let turn = 0; turn < 2; turn++) assert.deepEqual(numbers(gradient(x)), [27, -54, 81]);
+          assert.deepEqual(numbers(fast(x)), [6, -12, 18]);
+          const { compilations, reasons } = jit.explain(fast);
+          assert.deepEqual([compilations, reasons], [1, ["a gradient that was taken outside of fast ran it op by op, so as to follow the rule of scaled, a function of customGrad: take the gradient inside, as in jit(grad(f)), for one that is compiled"]]);
+        }
+      });
+
+      it("and what no gradient goes through is compiled as ever", () => {
+        const rule = scaled(7);
+        const fast = jit((y: Vector) => rule(y));
+        assert.deepEqual(numbers(grad((y: Vector) => fast(x).mul(y).sum() as Tensor<[]>)(x)), [2, -4, 6]);
+        assert.deepEqual(jit.explain(fast).reasons, []);
+      });
+
+      it("with a gradient inside too, to the second order", () => {
+        const square = customGrad(function square(y: Vector): Vector { return y.mul(y); }, (g, _result, y) => [any(g.mul(y).mul(y))]);
+        const slope = jit(grad((y: Vector) => square(y).sum() as Tensor<[]>));
+        assert.deepEqual(numbers(slope(x)), [1, 4, 9]);
+        assert.deepEqual(numbers(grad((y: Vector) => any(slope(y)).sum())(x)), [2, -4, 6]);
+        assert.deepEqual(numbers(jit(grad((y: Vector) => any(jit(scaled(5))(y)).sum()))(x)), [5, 5, 5]);
+      });
+
+      it("that sees it captured, in a branch of named sizes, and donates nothing", () => {
+        const rule = scaled(7);
+        const named = jit(function named(y: Vector): Vector { return rule(y); }, { dims: [["N"]], donate: [0] });
+        for (const values of [[1, 2], [1, 2, 3]]) {
+          const y = any(tensor(values));
+          assert.deepEqual(numbers(grad((z: Vector) => named(z).sum() as Tensor<[]>)(y)), values.map(() => 7));
+          assert.deepEqual(numbers(y), values);
+        }
+        assert.equal(jit.explain(named).compilations, 1);
+        const captured = grad((z: Vector) => jit((y: Vector) => y.mul(rule(z)))(x).sum() as Tensor<[]>)(x);
+        assert.deepEqual(numbers(captured), [7, -14, 21]);
+      });
+
+      it("is refused with its name where no gradient can follow it", () => {
+        const rule = scaled(7);
+        const rows = any(tensor([[1, 2], [3, 4]]));
+        const isRefusal = (error: unknown): boolean => error instanceof ArgumentError && /^customGrad: scaled runs in vmap of the function, and a gradient that is taken outside of it does not see the rule: take it inside/.test(error.message);
+        assert.throws(() => grad((y: Vector) => any(jit(vmap(rule as never)))(y).sum())(rows), isRefusal);
+        assert.throws(() => jit(grad((y: Vector) => any(vmap(rule as never))(y).sum()))(rows), isRefusal);
+        assert.deepEqual(numbers(any(jit(vmap(grad((y: Vector) => rule(y).sum() as Tensor<[]>) as never)))(rows)), [7, 7, 7, 7]);
+        assert.throws(() => jvp(jit((y: Vector) => rule(y)), [x], [x]), (error) => error instanceof ArgumentError && /^jvp: scaled has a rule for reverse mode alone/.test(error.message));
+      });
     });
 
     it("that is wrong is an error", () => {

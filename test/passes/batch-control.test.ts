@@ -33,7 +33,7 @@ function names(module: Module): readonly string[] {
 }
 
 describe("vmap of the programs of test/programs", () => {
-  for (const file of ["while-if.ir", "loops.ir", "edges.ir", "many-examples.ir"]) {
+  for (const file of ["while-if.ir", "loops.ir", "edges.ir", "many-examples.ir", "stacks.ir"]) {
     const { functions } = parse(readFileSync(new URL(`../programs/${file}`, import.meta.url), "utf8"));
     for (const callee of functions) {
       const types = callee.body.parameters.map(({ type }) => type as TensorType);
