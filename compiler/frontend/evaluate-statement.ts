@@ -209,7 +209,9 @@ function evaluateFor(run: Evaluation, node: ts.ForStatement, scope: Scope, label
     },
     scope: () => turn,
   };
-  const one = isLong(run, loop) ? tryRuntimeLoop(run, { ...loop, ...kindsOf(labels) }, turn, new Set(turn.bindings.values()), node) : undefined;
+  const turns = turnsOf(run, loop);
+  const own = { variables: new Set(turn.bindings.values()), turns: turns ?? 0 };
+  const one = turns !== undefined && turns > mostWrittenOut ? tryRuntimeLoop(run, { ...loop, ...kindsOf(labels) }, turn, own, node) : undefined;
   if (one === undefined) return evaluateLoop(run, loop, labels, node);
   return mapLeaves(one.completion, (leaf) => (kindsOf(labels).isEnd(leaf) ? undefined : leaf));
 }
@@ -217,19 +219,24 @@ function evaluateFor(run: Evaluation, node: ts.ForStatement, scope: Scope, label
 /** Turns of a loop that are written out, where the loop could be one. */
 const mostWrittenOut = 16;
 
-/** Whether a loop has more turns than are written out, as far as its own condition and increment say. */
-function isLong(run: Evaluation, { test, step }: Loop): boolean {
+/** Whoever counts further is not asked how far. */
+const mostCounted = 100_000;
+
+/** How many turns a loop has, as far as its own condition and increment say; undefined when that is not known now. */
+function turnsOf(run: Evaluation, { test, step }: Loop): number | undefined {
   return undone(run, () => {
-    let isLonger = true;
+    let known: number | undefined;
     // Ops of a condition of run time are made where nobody needs them.
     run.b.region([], () => {
-      for (let turn = 0; isLonger && turn <= mostWrittenOut; turn++) {
-        isLonger = test() === true;
-        if (isLonger) step();
+      for (let turns = 0; turns < mostCounted && known === undefined; turns++) {
+        const isThere = test();
+        if (isThere instanceof RuntimeBoolean) break;
+        if (isThere) step();
+        else known = turns;
       }
       return [];
     });
-    return isLonger;
+    return known;
   }).result;
 }
 

@@ -6,7 +6,7 @@
 import type { ts } from "ts-morph";
 import { at } from "../../ir/expect.ts";
 import type { Region, Value } from "../../ir/module.ts";
-import { printType, sameType } from "../../ir/type.ts";
+import { printType, sameType, tensorType } from "../../ir/type.ts";
 import { branch, fillerFor, valueOfBoolean, valueOfNumber } from "./branch.ts";
 import { type Completion, isSameJump, whether, without } from "./completion.ts";
 import { bool, booleanOperand, f64, runtimeOperand } from "./evaluate-operator.ts";
@@ -36,11 +36,17 @@ export function evaluateRuntimeLoop(run: Evaluation, first: boolean | RuntimeBoo
 /** A loop of known turns that is one only turn by turn: they change something that must be known now. */
 class NeedsItsTurns extends Error {}
 
+/** The variables of a `for`, and how many turns there are if nothing but its increment changes them. */
+export interface OwnVariables {
+  readonly variables: ReadonlySet<Binding>;
+  readonly turns: number;
+}
+
 /**
  * A loop whose turns are known, as one loop all the same, when they change tensors alone, and numbers of run time, and need
- * not know which turn it is; undefined when that is not so. `own` are the variables of the loop itself.
+ * not know which turn it is; undefined when that is not so.
  */
-export function tryRuntimeLoop(run: Evaluation, turn: Turn, scope: Scope, own: ReadonlySet<Location>, node: ts.Node): { readonly completion: Completion } | undefined {
+export function tryRuntimeLoop(run: Evaluation, turn: Turn, scope: Scope, own: OwnVariables, node: ts.Node): { readonly completion: Completion } | undefined {
   try {
     return { completion: new RuntimeLoop(run, turn, scope, node, own).evaluate(true) };
   } catch (error) {
@@ -77,11 +83,13 @@ class RuntimeLoop {
   /** A copy of something that a turn returned. */
   #returned: StaticValue;
   #first: boolean | RuntimeBoolean = true;
-  readonly #own: ReadonlySet<Location> | undefined;
+  readonly #own: OwnVariables | undefined;
+  /** Whether a turn may leave the loop, or change how many there are. */
+  #isIrregular = false;
   #canEnd = false;
 
   /** `own` are the only variables that may turn from numbers into numbers of run time; undefined is all. */
-  constructor(run: Evaluation, turn: Turn, scope: Scope, node: ts.Node, own?: ReadonlySet<Location>) {
+  constructor(run: Evaluation, turn: Turn, scope: Scope, node: ts.Node, own?: OwnVariables) {
     this.#own = own;
     this.#run = run;
     this.#turn = turn;
@@ -109,6 +117,7 @@ class RuntimeLoop {
   /** One turn on carries that are parameters of a region. */
   #tryTurn(carries: readonly Carry[]): { readonly region: Region; readonly start: ReadonlyMap<Location, Content> } {
     this.#canEnd = this.#first !== true;
+    this.#isIrregular = false;
     const start = new Map<Location, Content>();
     const region = this.#run.b.region(carries.map((carry) => this.#typeOf(carry)), (parameters) => {
       this.#place(carries, parameters);
@@ -122,7 +131,9 @@ class RuntimeLoop {
 
   #oneTurn(): void {
     const { body, test, step, isNext, isEnd } = this.#turn;
+    const before = [...(this.#own?.variables ?? [])].map(({ value }) => value);
     const completion = body();
+    if (![...(this.#own?.variables ?? [])].every(({ value }, i) => Object.is(value, before[i]))) this.#isIrregular = true;
     const goesOn = whether(this.#run, completion, isNext, this.#node);
     const next = (): void => {
       step();
@@ -131,6 +142,7 @@ class RuntimeLoop {
       write(this.#run, this.#goesOn, { value: again, isInitialized: true });
     };
     const leave = (): void => {
+      this.#isIrregular = true;
       write(this.#run, this.#goesOn, { value: false, isInitialized: true });
       this.#leave(without(completion, isNext), isEnd);
     };
@@ -192,7 +204,7 @@ class RuntimeLoop {
 
   #requireRuntimeLeaf(location: Location, was: StaticValue): void {
     if (this.#own === undefined || was instanceof TensorValue || was instanceof RuntimeNumber || was instanceof RuntimeBoolean) return;
-    if (!this.#own.has(location) && location !== this.#goesOn && location !== this.#exit && location !== this.#result) throw new NeedsItsTurns();
+    if (![...this.#own.variables].some((variable) => variable === location) && location !== this.#goesOn && location !== this.#exit && location !== this.#result) throw new NeedsItsTurns();
   }
 
   #add(location: Location, path: LeafPath): boolean {
@@ -282,12 +294,24 @@ class RuntimeLoop {
       // Untouched, a carry is what the turn began with.
       return touched === undefined ? at(body.parameters, i) : this.#yielded(leafAt(touched, path, read));
     });
-    const condition = run.b.region(operands.map(({ type }) => type), ([goesOn]) => [at([goesOn], 0)]);
-    const results = makeOps(run, this.#node, (b) => b.while(operands, {}, [condition, { ...body, yields }]));
-    this.#place(carries, results);
+    if (this.#own !== undefined && !this.#isIrregular) this.#place(carries.slice(1), this.#buildCounted(this.#own.turns, operands, body, yields));
+    else {
+      const condition = run.b.region(operands.map(({ type }) => type), ([goesOn]) => [at([goesOn], 0)]);
+      this.#place(carries, makeOps(run, this.#node, (b) => b.while(operands, {}, [condition, { ...body, yields }])));
+    }
     // Nobody else knows of them.
     for (const own of [this.#goesOn, this.#exit, this.#result]) run.journal?.forget(own);
     return this.#completion();
+  }
+
+  /** Nobody has to ask whether there is another turn. */
+  #buildCounted(turns: number, [, ...operands]: readonly Value[], body: Region, [, ...yields]: readonly Value[]): readonly Value[] {
+    const count = tensorType("i32", []);
+    return makeOps(this.#run, this.#node, (b) => {
+      const counted = b.region([count], () => []);
+      const region = { parameters: [...counted.parameters, ...body.parameters.slice(1)], ops: body.ops, yields };
+      return b.for(b.constantOf(count, 0), b.constantOf(count, turns), b.constantOf(count, 1), operands, { kind: "serial" }, [region]);
+    });
   }
 
   /** How the loop completed. */
