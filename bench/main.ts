@@ -15,6 +15,7 @@ import { benchCeilings } from "./ceilings.ts";
 import { benchCuda } from "./cuda.ts";
 import { type Machine, openMachine } from "./machine.ts";
 import { benchEager } from "./eager.ts";
+import { benchFirstUse } from "./first-use.ts";
 import { benchMatmul } from "./matmul.ts";
 import { benchChain, benchSoftmax } from "./memory.ts";
 import { benchMnist } from "./mnist.ts";
@@ -27,6 +28,7 @@ const tables: Readonly<Record<string, (machine: Machine) => Promise<string>>> = 
   softmax: benchSoftmax,
   call: benchCall,
   eager: benchEager,
+  "first-use": ({ quick }) => benchFirstUse(quick),
   vmap: benchVmap,
   accuracy: benchAccuracy,
   mnist: benchMnist,

@@ -1,6 +1,7 @@
 /** What users import from "tsdlc". */
 
 export { arange, concat, constant, einsum, full, ones, onesLike, stack, where, zeros, zerosLike } from "./create.ts";
+export { cond, scan, whileLoop } from "./control.ts";
 export { withDevice } from "./eager/execute.ts";
 export { scope } from "./eager/scope.ts";
 export { tensor } from "./from-data.ts";
@@ -16,5 +17,5 @@ export { Tensor, type Float, type Integer, type Numeric } from "./tensor.ts";
 export { mapTree } from "./tree.ts";
 export { vmap } from "./vmap.ts";
 export {
-  type Device, device, type DeviceList, devices, memory, type TypedArray, TsdlcError,
+  type Device, device, type DeviceList, devices, type LineMemory, memory, type MemoryReport, type TypedArray, TsdlcError,
 } from "tsdlc-runtime";

@@ -36,7 +36,7 @@ function fuseFunction(func: Func, limits: Limits | undefined, functions: (name: 
 
 /** Builds the ops of a region as groups; `values` maps what is around it, and then its own values. */
 function fuseRegion(b: Builder, region: Region, values: Map<Value, Value>, mostBuffers: number): readonly Value[] {
-  const units = new Units(region);
+  const units = new Units(region, mostBuffers);
   joinProducers(units, mostBuffers);
   joinSiblings(units, mostBuffers);
   const valueOf = (old: Value): Value => values.get(old) ?? old;

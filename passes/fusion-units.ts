@@ -37,7 +37,8 @@ export class Units {
   readonly #before = new Map<Op, readonly Op[]>();
   readonly #refused = new Map<Group, Set<Group>>();
 
-  constructor(region: Region) {
+  /** A kernel binds at most `mostBuffers` buffers. */
+  constructor(region: Region, mostBuffers = Infinity) {
     this.#yields = new Set(region.yields);
     region.ops.forEach((op, position) => {
       this.#position.set(op, position);
@@ -51,7 +52,32 @@ export class Units {
       // A free op that something other than a kernel wants has to be stored, and so is no copy.
       else if (!isFree(op) || op.results.some((result) => wanted.has(result))) this.#unitOf.set(op, { kind: "group", own: new Set([op]) });
     }
+    if (mostBuffers < Infinity) this.#storeWhatBindsTooMuch(region, mostBuffers);
     for (const unit of this.#unitOf.values()) this.#addReader(unit);
+  }
+
+  /** A long computation on numbers is free op by op, and may read more than a kernel can bind: parts of it are stored. */
+  #storeWhatBindsTooMuch(region: Region, mostBuffers: number): void {
+    const read = new Map<Op, ReadonlySet<Value>>();
+    const freeDefinition = (value: Value): Op | undefined => {
+      const op = this.#definition.get(value);
+      return op === undefined || this.#unitOf.has(op) ? undefined : op;
+    };
+    const readBy = (op: Op): ReadonlySet<Value> => new Set(op.operands.flatMap((operand) => {
+      const definition = freeDefinition(operand);
+      return definition === undefined ? [operand] : [...(read.get(definition) ?? [])];
+    }));
+    for (const op of region.ops) {
+      if (!isFusible(op)) continue;
+      let inputs = readBy(op);
+      const parts = [...new Set(op.operands.map(freeDefinition))].filter((part) => part !== undefined);
+      for (const part of parts.toSorted((left, right) => (read.get(right)?.size ?? 0) - (read.get(left)?.size ?? 0))) {
+        if (inputs.size + op.results.length <= mostBuffers) break;
+        this.#unitOf.set(part, { kind: "group", own: new Set([part]) });
+        inputs = readBy(op);
+      }
+      read.set(op, inputs);
+    }
   }
 
   groups(): readonly Group[] {

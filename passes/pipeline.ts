@@ -15,6 +15,7 @@ import { dce } from "./dce.ts";
 import { expandLoops } from "./expand-loops.ts";
 import { expandMath } from "./expand-math.ts";
 import { fitDTypes } from "./fit-dtypes.ts";
+import { flattenBranches } from "./flatten-branches.ts";
 import { fuse } from "./fuse.ts";
 import { hoist } from "./hoist.ts";
 import { lower } from "./lower.ts";
@@ -28,7 +29,7 @@ import { transform } from "./transform.ts";
 import { widenAccesses } from "./widen-accesses.ts";
 
 export const passes = {
-  transform, simplify, cse, dce, "set-precision": setPrecision, "fit-dtypes": fitDTypes, "expand-loops": expandLoops, fuse, lower, schedule,
+  transform, simplify, cse, dce, "flatten-branches": flattenBranches, "set-precision": setPrecision, "fit-dtypes": fitDTypes, "expand-loops": expandLoops, fuse, lower, schedule,
   "expand-math": expandMath, hoist, "widen-accesses": widenAccesses, "place-barriers": placeBarriers, "merge-launches": mergeLaunches,
 } satisfies Readonly<Record<string, Pass>>;
 
@@ -38,7 +39,7 @@ export type PassName = keyof typeof passes;
  * From what a frontend makes to what can be fused: the same for every target. The second simplify finds what only cse
  * made equal, as the operands of max(x, x).
  */
-export const tensorPipeline: readonly PassName[] = ["transform", "simplify", "cse", "simplify", "dce", "set-precision"];
+export const tensorPipeline: readonly PassName[] = ["transform", "simplify", "cse", "flatten-branches", "simplify", "dce", "set-precision"];
 
 /** From there to kernels without an order. Of the limits it reads `dtypes`, `buffers` and `scratchBytes` alone. */
 export const fusionPipeline: readonly PassName[] = ["fit-dtypes", "expand-loops", "fuse", "lower"];
@@ -52,6 +53,8 @@ export const kernelPipeline: readonly PassName[] = [...fusionPipeline, ...tierPi
 export const orderings: readonly Ordering[] = [
   { before: "transform", after: "simplify", because: "simplify drops stop_gradient, which transform must have seen" },
   { before: "transform", after: "cse", because: "the forward part of each derivative repeats ops of its caller, and cse leaves one of them" },
+  { before: "transform", after: "flatten-branches", because: "a side that is not taken has no gradient, where a choice has 0 times one" },
+  { before: "flatten-branches", after: "dce", because: "of what was chosen and is not used, the branch is no longer a reason to stay" },
   { before: "simplify", after: "cse", because: "ops that differ in spelling alone become equal only after simplify" },
   { before: "transform", after: "fit-dtypes", because: "a callee and its derivative must agree with their callers on dtypes" },
   { before: "fit-dtypes", after: "expand-loops", because: "what a tier has no dtype for is refused with the ops of the source" },

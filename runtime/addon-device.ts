@@ -35,6 +35,8 @@ export class AddonMemory {
   }
 
   async sync(): Promise<void> {
+    // Ops that wait for their kernels are queued when the turn of their caller ends.
+    await undefined;
     try {
       await this.#memory.sync();
     } catch (error) {

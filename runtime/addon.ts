@@ -26,6 +26,8 @@ export interface NativeMemory {
 
 export interface NativeDevice extends NativeMemory {
   readonly threads: number;
+  /** Where memory is, for runAt; it counts as live as long as the token is referred to. */
+  adopt(memory: ArrayBuffer): readonly [address: number, token: object];
   openLibrary(path: string): NativeLibrary;
   prepare(library: NativeLibrary, description: PlanDescription, constants?: DeviceBuffer): NativePlan;
 }
@@ -123,6 +125,16 @@ export interface PlanDescription {
   readonly work: number;
 }
 
+/** Which objects were collected, told at once and not at the next turn of the event loop. */
+export interface NativeEndings {
+  /** A token: when it is collected, `take` gives the number. V8 is told that the bytes hang on it. */
+  watch(number: number, bytes: number): object;
+  /** What the token stood for was released by hand. */
+  forget(token: object): void;
+  /** Numbers of tokens that were collected since the last time. */
+  take(): Float64Array | undefined;
+}
+
 export interface NativePlan {
   run(inputs: readonly DeviceBuffer[]): readonly DeviceBuffer[];
   /** Runs at once on memory at these addresses: that of each parameter leaf, then that of each result. */
@@ -132,7 +144,7 @@ export interface NativePlan {
 export interface Addon {
   readonly Device: new (options: { threads?: number; cacheBytes?: number; limitBytes?: number }) => NativeDevice;
   cpuFeatures(): string[];
-  addressOf(memory: ArrayBuffer): number;
+  readonly Endings: new () => NativeEndings;
   openCuda(options: CudaOptions): Promise<NativeCudaDevice>;
   /** Without an image the source is wrong; rejects when there is no NVRTC. */
   compileCuda(request: CudaCompilation): Promise<CudaOutcome>;
@@ -165,6 +177,15 @@ export function loadAddon(): Addon {
     if (!existsSync(join(folder, "build", "Release", "tsdlc_native.node"))) compile(folder);
   });
   return require("tsdlc-native") as Addon;
+}
+
+/** The addon if that needs no compiling; else undefined. */
+export function builtAddon(): Addon | undefined {
+  try {
+    return require("tsdlc-native") as Addon;
+  } catch {
+    return undefined;
+  }
 }
 
 function addonFolder(): string {

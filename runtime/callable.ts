@@ -11,6 +11,7 @@ import { type Device, type DeviceBuffer, type DeviceModule, isSharedDonation, ty
 import { bytesOf, encode } from "./dtype.ts";
 import { ArgumentError } from "./errors.ts";
 import { evaluateFormula, printFormula, type Sizes } from "./formula.ts";
+import { recorder } from "./memory-lines.ts";
 import { type Plan, type PlannedTensor, planOf } from "./plan.ts";
 import type { DTypeName, Guard, Mutation, Program } from "./program.ts";
 import { bufferOn, donatedTo, isTensor, type Shape, Tensor, tensorBrand } from "./tensor.ts";
@@ -118,7 +119,9 @@ function endDonated(program: Program, reader: ArgumentReader, values: readonly L
   for (let i = 0; i < values.length; i++) {
     const value = values[i];
     const parameter = reader.leaves[i]?.parameter ?? -1;
-    if (program.parameters[parameter]?.donated && isTensor(value)) value[tensorBrand] = state;
+    if (!program.parameters[parameter]?.donated || !isTensor(value)) continue;
+    value[tensorBrand] = state;
+    recorder?.remove(value);
   }
 }
 

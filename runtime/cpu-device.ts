@@ -5,6 +5,8 @@
  * made by one built package can be an argument of another's function.
  */
 
+import { rmSync } from "node:fs";
+import { availableParallelism } from "node:os";
 import { loadAddon, type NativeDevice, type NativeLibrary, type NativePlan } from "./addon.ts";
 import type { Device, DeviceBuffer, DeviceModule, PreparedPlan, ProgramSource, ProgramText } from "./device.ts";
 import { PackageError } from "./errors.ts";
@@ -15,7 +17,7 @@ import { describePlan } from "./plan-description.ts";
 import type { Program } from "./program.ts";
 import { checkSharedObject } from "./shared-object.ts";
 import { Piece, smallBytes, SmallMemory } from "./small-memory.ts";
-import { compileTextSync } from "./toolchain.ts";
+import { compileTextsSync, compileTextSync } from "./toolchain.ts";
 
 export interface CpuOptions {
   /** Threads that run kernels; else TSDLC_THREADS, else all cores. */
@@ -39,22 +41,26 @@ export function cpuDevice(): Device {
 export function createCpuDevice(options: CpuOptions = {}): Device {
   const addon = loadAddon();
   const threads = options.threads ?? threadsOption();
-  return new CpuDevice(new addon.Device(threads === undefined ? options : { ...options, threads }), new Set(addon.cpuFeatures()), addon.addressOf);
+  return new CpuDevice(new addon.Device(threads === undefined ? options : { ...options, threads }), new Set(addon.cpuFeatures()));
 }
+
+/** More at once only share the time that the disk and the loader take. */
+const mostCompilers = 8;
 
 class CpuDevice extends AddonMemory implements Device {
   readonly name = "cpu";
   readonly kind = "cpu";
   readonly alignment = 64;
+  readonly compilers = Math.min(mostCompilers, availableParallelism());
   readonly facts: Device["facts"];
   readonly features: ReadonlySet<string>;
   readonly #native: NativeDevice;
   readonly #small: SmallMemory;
 
-  constructor(native: NativeDevice, features: ReadonlySet<string>, addressOf: (memory: ArrayBuffer) => number) {
+  constructor(native: NativeDevice, features: ReadonlySet<string>) {
     super(native);
     this.#native = native;
-    this.#small = new SmallMemory(addressOf);
+    this.#small = new SmallMemory((memory) => native.adopt(memory));
     this.features = features;
     this.facts = [["threads", String(native.threads)]];
   }
@@ -64,7 +70,21 @@ class CpuDevice extends AddonMemory implements Device {
   }
 
   compileSync({ text, flags, constants }: ProgramText): DeviceModule {
-    return this.#open(compileTextSync(text, flags), constants);
+    const code = compileTextSync(text, flags);
+    try {
+      return this.#open(code, constants);
+    } catch (error) {
+      if (!(error instanceof PackageError)) throw error;
+      // What lies in the cache was cut short or changed: it is made again.
+      rmSync(code, { force: true });
+      return this.#open(compileTextSync(text, flags), constants);
+    }
+  }
+
+  compileAhead(sources: readonly ProgramText[]): void {
+    for (const flags of new Set(sources.map((source) => source.flags))) {
+      compileTextsSync(sources.filter((source) => source.flags === flags).map(({ text }) => text), flags);
+    }
   }
 
   #open(code: string, constants: Uint8Array | undefined): DeviceModule {
@@ -168,5 +188,5 @@ function asBuffer(piece: Piece | undefined): DeviceBuffer {
 }
 
 function copyOf(piece: Piece): ArrayBuffer {
-  return piece.slab.slice(piece.offset, piece.offset + piece.bytes);
+  return piece.slab.memory.slice(piece.offset, piece.offset + piece.bytes);
 }

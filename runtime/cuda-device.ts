@@ -5,6 +5,7 @@
  * opened when a device is asked for, so a machine without one needs nothing.
  */
 
+import { rmSync } from "node:fs";
 import { AddonMemory, preparedPlan, runtimeError } from "./addon-device.ts";
 import { type CudaOptions, type CudaProperties, type CudaStatistics, loadAddon, type NativeCudaDevice, type NativeModule } from "./addon.ts";
 import { checkImage, runnableImages } from "./cuda-image.ts";
@@ -49,6 +50,8 @@ export class CudaDevice extends AddonMemory implements Device {
   readonly name: string;
   readonly kind = "cuda";
   readonly alignment = 256;
+  /** NVRTC works on the calling thread. */
+  readonly compilers = 1;
   /** The architectures whose code it runs: "sm_90", "sm_90a", "compute_80". */
   readonly features: ReadonlySet<string>;
   readonly properties: CudaProperties;
@@ -76,13 +79,27 @@ export class CudaDevice extends AddonMemory implements Device {
 
   compileSync({ text, constants }: ProgramText): DeviceModule {
     const { major, minor } = this.properties;
-    const compiled = compileCudaSync(text, `sm_${major}${minor}`);
+    const architecture = `sm_${major}${minor}` as const;
+    const compiled = this.#compileNow(text, architecture);
+    const uploaded = constants === undefined ? undefined : this.write(constants);
+    return { prepare: (program, plan) => this.#prepare(compiled.module, compiled.path, uploaded, program, plan) };
+  }
+
+  #compileNow(text: string, architecture: `sm_${string}`, isLast = false): { readonly module: NativeModule; readonly path: string } {
+    const compiled = compileCudaSync(text, architecture);
     if (compiled === undefined) {
       throw new DeviceError(`ops that run one by one on ${this.name} are compiled by NVRTC, which cannot be found: install it, as part of the CUDA toolkit, and name it in TSDLC_NVRTC if it is not found`);
     }
-    const module = this.#loadNow({ path: compiled.path, architecture: `sm_${major}${minor}` }, compiled.image);
-    const uploaded = constants === undefined ? undefined : this.write(constants);
-    return { prepare: (program, plan) => this.#prepare(module, compiled.path, uploaded, program, plan) };
+    const { path, image } = compiled;
+    try {
+      checkImage(image, path);
+      return { module: this.#loadNow({ path, architecture }, image), path };
+    } catch (error) {
+      if (isLast || !(error instanceof PackageError)) throw error;
+      // What lies in the cache was cut short or changed: it is made again.
+      rmSync(path, { force: true });
+      return this.#compileNow(text, architecture, true);
+    }
   }
 
   /** The best image that the package has for this GPU, else its source, compiled here. */

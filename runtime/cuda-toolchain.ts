@@ -6,7 +6,7 @@
  */
 
 import { execFile } from "node:child_process";
-import { existsSync, readFileSync, renameSync, writeFileSync } from "node:fs";
+import { readFileSync, renameSync, writeFileSync } from "node:fs";
 import { readFile, writeFile } from "node:fs/promises";
 import { basename, dirname } from "node:path";
 import { promisify } from "node:util";
@@ -15,6 +15,7 @@ import type { CodeImage } from "./device.ts";
 import { CompileError, CompilerMissingError } from "./errors.ts";
 import { cachedFile, cachePaths, type CachePaths, keepSource, shortened } from "./kernel-cache.ts";
 import { cudaHomeOption, nvrtcOption } from "./options.ts";
+import { dropLater, isKept } from "./text-cache.ts";
 
 const execute = promisify(execFile);
 
@@ -66,11 +67,12 @@ export function compileCudaSync(text: string, architecture: `sm_${string}`): { r
   const identity = `NVRTC ${found.version}`;
   const paths = pathsFor(identity, text, architecture);
   const { output, aside } = paths;
-  if (existsSync(output)) return { path: output, image: readFileSync(output) };
+  if (isKept(output)) return { path: output, image: readFileSync(output) };
   const { image, log } = addon.compileCuda({ nvrtc: found.path, source: text, name: textName, architecture, options: nvrtcFlags }, true);
   if (image === undefined) throw compileFailed(identity, architecture, log, keepSource(paths, text));
   writeFileSync(aside, image);
   renameSync(aside, output);
+  dropLater();
   return { path: output, image };
 
   function versionNow(path: string): string | undefined {

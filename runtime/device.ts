@@ -50,6 +50,10 @@ export interface Device {
   load(source: ProgramSource): Promise<DeviceModule>;
   /** Compiles the text of programs made in this process and opens it, blocking; absent where a device cannot. Throws CompileError or CompilerMissingError. */
   compileSync?(source: ProgramText): DeviceModule;
+  /** How many compilers can work at once for compileSync; absent where compiling takes too little time to put it off. */
+  readonly compilers?: number;
+  /** Runs these compilers on several texts at once, blocking, so that compileSync finds them compiled. Throws CompilerMissingError. */
+  compileAhead?(sources: readonly ProgramText[]): void;
   /** Resolves when everything queued so far has ended. */
   sync(): Promise<void>;
   memory(): MemoryUse;
@@ -213,9 +217,4 @@ function isKind(name: string): name is DeviceKind {
 /** The device that was opened last, by name or by loading a package; undefined before the first. */
 export function deviceInUse(): Device | undefined {
   return inUse;
-}
-
-/** Memory of the device that was opened last, by name or by loading a package. */
-export async function memory(): Promise<MemoryUse> {
-  return (inUse ?? (await device())).memory();
 }

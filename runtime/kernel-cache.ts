@@ -6,12 +6,12 @@
  * process calls for one file share its making, and as many compilers run at once as there are cores.
  */
 
-import { createHash, randomUUID } from "node:crypto";
-import { existsSync, mkdirSync, renameSync, writeFileSync } from "node:fs";
+import { randomUUID } from "node:crypto";
+import { mkdirSync, renameSync, writeFileSync } from "node:fs";
 import { rename, rm } from "node:fs/promises";
-import { availableParallelism, tmpdir } from "node:os";
+import { availableParallelism } from "node:os";
 import { join } from "node:path";
-import { cacheOption } from "./options.ts";
+import { cacheFolder, dropLater, hashOf, isKept } from "./text-cache.ts";
 
 export interface CachePaths {
   /** Where the text is kept when somebody must look at it. */
@@ -23,10 +23,9 @@ export interface CachePaths {
 
 /** `made` is all that the output depends on; the endings are those of the files: ".c", ".so". */
 export function cachePaths(made: readonly unknown[], sourceEnding: string, outputEnding: string): CachePaths {
-  const hash = createHash("sha256").update(JSON.stringify(made)).digest("hex").slice(0, 32);
-  const folder = join(cacheOption() ?? join(tmpdir(), "tsdlc"), "kernels");
+  const folder = join(cacheFolder(), "kernels");
   mkdirSync(folder, { recursive: true });
-  const base = join(folder, hash);
+  const base = join(folder, hashOf(made));
   return { source: `${base}${sourceEnding}`, output: `${base}${outputEnding}`, aside: `${base}.${randomUUID()}` };
 }
 
@@ -37,11 +36,12 @@ const inProgress = new Map<string, Promise<string>>();
 export async function cachedFile({ output, aside }: CachePaths, make: () => Promise<void>): Promise<string> {
   const present = inProgress.get(output);
   if (present !== undefined) return present;
-  if (existsSync(output)) return output;
+  if (isKept(output)) return output;
   const work = takeTurn(async () => {
     try {
       await make();
       await rename(aside, output);
+      dropLater();
     } catch (error) {
       await rm(aside, { force: true });
       throw error;

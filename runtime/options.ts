@@ -51,6 +51,11 @@ export function cacheOption(): string | undefined {
   return home === undefined ? undefined : `${home}/.cache/tsdlc`;
 }
 
+/** The folders in which commands are looked for. */
+export function commandFolders(): readonly string[] {
+  return (variable("PATH") ?? "").split(":").filter((folder) => folder !== "");
+}
+
 /** The C compiler as a command and its first arguments. */
 export function compilerOption(): readonly [command: string, ...flags: string[]] {
   const [command, ...flags] = (variable("CC") ?? "cc").trim().split(/\s+/);

@@ -3,7 +3,7 @@
  *
  * A handle of the addon is an object with a finalizer; for a tensor of a few elements that is dearer than the op. So small
  * results are computed into memory of JavaScript, at once and on its thread, and a piece is an object of three numbers.
- * One piece that is kept keeps its slab. Pieces never change once they are filled.
+ * One piece that is kept keeps its slab of 8 KB. Pieces never change once they are filled.
  */
 
 import type { DeviceBuffer } from "./device.ts";
@@ -11,12 +11,25 @@ import type { DeviceBuffer } from "./device.ts";
 /** Larger buffers are the addon's. */
 export const smallBytes = 4096;
 
-const slabBytes = 64 * 1024;
+/**
+ * Two of the largest pieces, each at a multiple of the alignment. A piece that is kept keeps so much; larger slabs would
+ * not make pieces cheaper.
+ */
+const slabBytes = 2 * smallBytes + 64;
 /** Of the vectors of any kernel. */
 const alignment = 64;
 
+/** Memory that pieces lie in. */
+export interface Slab {
+  readonly memory: ArrayBuffer;
+  /** In the memory of the process. */
+  readonly address: number;
+  /** As long as it is there, the slab counts as live. */
+  readonly token: object;
+}
+
 export class Piece {
-  readonly slab: ArrayBuffer;
+  readonly slab: Slab;
   readonly offset: number;
   readonly bytes: number;
   /** In the memory of the process. */
@@ -24,7 +37,7 @@ export class Piece {
   /** A copy of the addon's, once a run in the queue has needed one. */
   native: DeviceBuffer | undefined;
 
-  constructor(slab: ArrayBuffer, offset: number, bytes: number, address: number) {
+  constructor(slab: Slab, offset: number, bytes: number, address: number) {
     this.slab = slab;
     this.offset = offset;
     this.bytes = bytes;
@@ -34,31 +47,33 @@ export class Piece {
 
   /** A view of the bytes. */
   view(): Uint8Array {
-    return new Uint8Array(this.slab, this.offset, this.bytes);
+    return new Uint8Array(this.slab.memory, this.offset, this.bytes);
   }
 }
 
 export class SmallMemory {
-  readonly #addressOf: (memory: ArrayBuffer) => number;
-  #slab = new ArrayBuffer(0);
-  #address = 0;
+  readonly #adopt: (memory: ArrayBuffer) => readonly [address: number, token: object];
+  #slab: Slab | undefined;
   #next = 0;
 
-  constructor(addressOf: (memory: ArrayBuffer) => number) {
-    this.#addressOf = addressOf;
+  /** `adopt` says where memory is, and counts it. */
+  constructor(adopt: (memory: ArrayBuffer) => readonly [address: number, token: object]) {
+    this.#adopt = adopt;
   }
 
   /** A piece of at most `smallBytes`. */
   allocate(bytes: number): Piece {
-    if (this.#next + bytes > this.#slab.byteLength) this.#open();
+    let slab = this.#slab;
+    if (slab === undefined || this.#next + bytes > slabBytes) slab = this.#open();
     const offset = this.#next;
     this.#next = offset + ((Math.max(bytes, 1) + alignment - 1) & -alignment);
-    return new Piece(this.#slab, offset, bytes, this.#address + offset);
+    return new Piece(slab, offset, bytes, slab.address + offset);
   }
 
-  #open(): void {
-    this.#slab = new ArrayBuffer(slabBytes);
-    this.#address = this.#addressOf(this.#slab);
-    this.#next = (alignment - (this.#address % alignment)) % alignment;
+  #open(): Slab {
+    const memory = new ArrayBuffer(slabBytes);
+    const [address, token] = this.#adopt(memory);
+    this.#next = (alignment - (address % alignment)) % alignment;
+    return (this.#slab = { memory, address, token });
   }
 }

@@ -13,6 +13,7 @@ import {
   type TypedArray, type TypedArrays, viewBytes,
 } from "./dtype.ts";
 import { ArgumentError, DeviceError, HandleError } from "./errors.ts";
+import { recorder } from "./memory-lines.ts";
 import { printTensor } from "./print-tensor.ts";
 import type { DTypeName } from "./program.ts";
 
@@ -57,6 +58,7 @@ export class Tensor<S extends Shape = Shape, D extends DTypeName = "f32"> {
     this.dtype = dtype;
     this.shape = shape;
     this[tensorBrand] = state;
+    if (recorder !== undefined && (state.kind === "device" || state.kind === "host")) recorder.add(this, byteSize(this));
   }
 
   /** The device that holds the bytes, or "host" for a tensor that no call has used yet. Throws HandleError. */
@@ -104,6 +106,7 @@ export class Tensor<S extends Shape = Shape, D extends DTypeName = "f32"> {
     const state = this[tensorBrand];
     if (state.kind === "device") state.device.release(state.buffer);
     if (state.kind === "device" || state.kind === "host") this[tensorBrand] = { kind: "disposed" };
+    recorder?.remove(this);
   }
 
   [Symbol.dispose](): void {
@@ -159,7 +162,7 @@ export function present(value: Tensor<Shape, DTypeName>, named?: string): Extrac
       throw new HandleError(
         state.by.isOver
           ? `${what} was made while ${state.by.name} was traced and has no elements: return it from ${state.by.name}`
-          : `${what} has no elements while ${state.by.name} is traced: choose with where(condition, a, b), or return it and read it after the call`,
+          : `${what} has no elements while ${state.by.name} is traced: choose with where(condition, a, b) or cond(condition, f, g), loop with whileLoop or scan, or return it and read it after the call; a model that is built may branch on item() itself`,
       );
     case "disposed":
       throw new HandleError(`${what} was disposed of and cannot be used again`);

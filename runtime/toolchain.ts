@@ -2,14 +2,15 @@
 
 import { execFile, spawnSync } from "node:child_process";
 import { randomUUID } from "node:crypto";
-import { existsSync, renameSync, rmSync } from "node:fs";
+import { existsSync, realpathSync, renameSync, rmSync, statSync } from "node:fs";
 import { copyFile, mkdir, readFile, rename } from "node:fs/promises";
-import { dirname } from "node:path";
+import { dirname, join } from "node:path";
 import { promisify } from "node:util";
 import type { CodeFile } from "./device.ts";
 import { CompileError, CompilerMissingError } from "./errors.ts";
 import { cachedFile, cachePaths, type CachePaths, keepSource, shortened } from "./kernel-cache.ts";
-import { compilerOption } from "./options.ts";
+import { commandFolders, compilerOption } from "./options.ts";
+import { dropLater, hashOf, isKept, keepText, keptText } from "./text-cache.ts";
 
 const execute = promisify(execFile);
 
@@ -83,7 +84,7 @@ export function compileTextSync(text: string, flags: readonly string[]): string 
   const [command, ...own] = compilerOption();
   const paths = pathsFor(ccIdentitySync(), flags, text);
   const { output, aside } = paths;
-  if (existsSync(output)) return output;
+  if (isKept(output)) return output;
   const source = keepSource(paths, text);
   const outcome = spawnSync(command, [...own, ...flags, ...before, source, "-o", aside, ...after], { encoding: "utf8" });
   if (outcome.status !== 0) {
@@ -91,7 +92,32 @@ export function compileTextSync(text: string, flags: readonly string[]): string 
     throw compileFailed(command, outcome.stderr, source);
   }
   renameSync(aside, output);
+  dropLater();
   return output;
+}
+
+/** Starts a compiler for each line of arguments and waits for all: the only way to have several and block. */
+const together = `for line; do sh -c "$line" & done; wait`;
+
+/**
+ * Compiles several texts at once, blocking, so that compileTextSync finds them made. One that the compiler refuses is not
+ * made, and compileTextSync says why. Throws CompilerMissingError.
+ */
+export function compileTextsSync(texts: readonly string[], flags: readonly string[]): void {
+  const identity = ccIdentitySync();
+  const missing = texts.map((text) => ({ text, paths: pathsFor(identity, flags, text) })).filter(({ paths }) => !isKept(paths.output));
+  if (missing.length < 2) return;
+  const lines = missing.map(({ text, paths }) => {
+    const made = [...compilerOption(), ...flags, ...before, keepSource(paths, text), "-o", paths.aside, ...after].map(quoted).join(" ");
+    return `${made} && mv ${quoted(paths.aside)} ${quoted(paths.output)}`;
+  });
+  spawnSync("sh", ["-c", together, "sh", ...lines], { stdio: "ignore" });
+  for (const { paths: { aside } } of missing) rmSync(aside, { force: true });
+}
+
+/** As one word of a shell. */
+function quoted(word: string): string {
+  return `'${word.replaceAll("'", "'\\''")}'`;
 }
 
 function ccIdentitySync(): string {
@@ -99,11 +125,30 @@ function ccIdentitySync(): string {
   const spelled = [command, ...flags].join(" ");
   const known = identities.get(spelled);
   if (known !== undefined) return known;
+  const file = fileOf(command);
+  // A compiler that another process asked, and that has not changed since, is not started for its name.
+  const key = file === undefined ? undefined : hashOf(["cc", spelled, file]);
+  const kept = key === undefined ? undefined : keptText(key);
+  const identity = kept ?? askIdentity(command, flags, spelled);
+  identities.set(spelled, identity);
+  if (key !== undefined && kept === undefined) keepText(key, identity);
+  return identity;
+}
+
+function askIdentity(command: string, flags: readonly string[], spelled: string): string {
   const { error, stdout } = spawnSync(command, [...flags, "--version"], { encoding: "utf8" });
   if (isMissing(error)) throw compilerMissing(command, error);
-  const identity = `${spelled} ${stdout.split("\n")[0]}`;
-  identities.set(spelled, identity);
-  return identity;
+  return `${spelled} ${stdout.split("\n")[0]}`;
+}
+
+/** Which file a command is, and of which size and time; undefined where there is none. */
+function fileOf(command: string): string | undefined {
+  const candidates = command.includes("/") ? [command] : commandFolders().map((folder) => join(folder, command));
+  const path = candidates.find((candidate) => existsSync(candidate));
+  if (path === undefined) return undefined;
+  const file = realpathSync(path);
+  const { size, mtimeMs } = statSync(file);
+  return `${file} ${size} ${mtimeMs}`;
 }
 
 function pathsFor(identity: string, flags: readonly string[], text: string): CachePaths {

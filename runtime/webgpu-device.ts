@@ -8,6 +8,7 @@
 
 import { registerConsoleFormatter } from "./console-formatter.ts";
 import type { Device, DeviceBuffer, DeviceModule, MemoryUse, ProgramSource, ProgramText } from "./device.ts";
+import { type MakeEndings, registryEndings } from "./endings.ts";
 import { DeviceError, OutOfMemoryError, PackageError, RunError } from "./errors.ts";
 import type { DTypeName } from "./program.ts";
 import { deviceBytes, toDevice, toHost } from "./webgpu-elements.ts";
@@ -25,6 +26,8 @@ export interface WebGpuHost {
   readonly advice: string;
   /** Where the text of a kernel can be looked at, given where it came from. */
   readonly keepSource: (text: string, path: string) => string;
+  /** How it is known that a handle is gone; else by FinalizationRegistry. */
+  readonly endings?: MakeEndings;
 }
 
 export interface WebGpuOptions {
@@ -76,7 +79,7 @@ export async function hasHardware({ gpu }: WebGpuHost): Promise<boolean> {
 }
 
 /** A device with a queue and memory of its own; tests and benchmarks want several. */
-export async function createWebGpuDevice({ gpu, advice, keepSource }: WebGpuHost, options: WebGpuOptions = {}): Promise<WebGpuDevice> {
+export async function createWebGpuDevice({ gpu, advice, keepSource, endings = registryEndings }: WebGpuHost, options: WebGpuOptions = {}): Promise<WebGpuDevice> {
   const adapter = await gpu.requestAdapter(preference);
   if (adapter === null) throw new DeviceError(`the device webgpu is not there: WebGPU found no adapter: ${advice}`);
   const { maxBufferSize, maxStorageBufferBindingSize } = adapter.limits;
@@ -88,7 +91,7 @@ export async function createWebGpuDevice({ gpu, advice, keepSource }: WebGpuHost
   const device = await request.catch((error: unknown) => {
     throw new DeviceError(`the device webgpu (${describe(adapter)}) does not open: ${wordsOf(error)}`, { cause: error });
   });
-  return new WebGpuDevice(device, describe(adapter), await subgroupObstacle(device, adapter.info), keepSource, options.cacheBytes ?? 2 ** 30);
+  return new WebGpuDevice(device, describe(adapter), await subgroupObstacle(device, adapter.info), keepSource, options.cacheBytes ?? 2 ** 30, endings);
 }
 
 function describe({ info: { vendor, architecture, device, description } }: GPUAdapter): string {
@@ -116,7 +119,7 @@ export class WebGpuDevice implements Device {
   readonly #keepSource: WebGpuHost["keepSource"];
 
   /** `obstacle`: why kernels do not use its subgroups, if they do not. */
-  constructor(device: GPUDevice, description: string, obstacle: string | undefined, keepSource: WebGpuHost["keepSource"], cacheBytes: number) {
+  constructor(device: GPUDevice, description: string, obstacle: string | undefined, keepSource: WebGpuHost["keepSource"], cacheBytes: number, endings: MakeEndings) {
     this.#device = device;
     this.#keepSource = keepSource;
     this.description = description;
@@ -132,7 +135,7 @@ export class WebGpuDevice implements Device {
     ];
     this.features = new Set(optionalFeatures.filter((feature) => device.features.has(feature) && (feature !== "subgroups" || obstacle === undefined)));
     this.#faults = new Faults(device, description);
-    this.#memory = new WebGpuMemory(device, this.#faults, description, cacheBytes);
+    this.#memory = new WebGpuMemory(device, this.#faults, description, cacheBytes, endings);
   }
 
   /** One that was lost is no longer the one that programs run on. */

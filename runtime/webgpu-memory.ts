@@ -8,6 +8,7 @@
  */
 
 import type { DeviceBuffer, MemoryUse } from "./device.ts";
+import type { Endings, MakeEndings } from "./endings.ts";
 import { HandleError, OutOfMemoryError } from "./errors.ts";
 import { boundBytes } from "./webgpu-elements.ts";
 import { type Faults, wordsOf } from "./webgpu-faults.ts";
@@ -43,6 +44,7 @@ interface Ticket {
 /** What the interface calls a DeviceBuffer. */
 class Handle {
   readonly ticket: Ticket;
+  token?: object;
 
   constructor(ticket: Ticket) {
     this.ticket = ticket;
@@ -67,18 +69,19 @@ export class WebGpuMemory {
   readonly #free = new Map<number, Block[]>();
   /** Oldest first. */
   readonly #freeInOrder = new Set<Block>();
-  readonly #collected = new FinalizationRegistry<Ticket>((ticket) => this.#end(ticket));
+  readonly #endings: Endings<Ticket>;
   #bytesLive = 0;
   #bytesPeak = 0;
   #bytesCached = 0;
   #blocks = 0;
 
   /** `cacheBytes`: how much is kept for reuse. */
-  constructor(device: GPUDevice, faults: Faults, description: string, cacheBytes: number) {
+  constructor(device: GPUDevice, faults: Faults, description: string, cacheBytes: number, makeEndings: MakeEndings) {
     this.#device = device;
     this.#faults = faults;
     this.#description = description;
     this.#cacheBytes = cacheBytes;
+    this.#endings = makeEndings<Ticket>((ticket) => this.#end(ticket));
   }
 
   /** A storage with one reference. Throws OutOfMemoryError when no buffer of the device can be as large. */
@@ -87,6 +90,7 @@ export class WebGpuMemory {
     if (bytes > limit) {
       throw new OutOfMemoryError(`out of memory: a buffer of ${bytes} bytes is larger than ${limit} bytes, the most that one buffer of webgpu (${this.#description}) can have`);
     }
+    this.#endings.collect();
     const size = sizeClass(bytes) <= limit ? sizeClass(bytes) : boundBytes(bytes);
     const block = this.#free.get(size)?.pop() ?? this.#create(size);
     if (this.#freeInOrder.delete(block)) this.#bytesCached -= size;
@@ -121,9 +125,8 @@ export class WebGpuMemory {
 
   /** Takes over one reference of the storage. */
   handle(storage: Storage): DeviceBuffer {
-    const ticket = { storage, isReleased: false };
-    const handle = new Handle(ticket);
-    this.#collected.register(handle, ticket, ticket);
+    const handle = new Handle({ storage, isReleased: false });
+    this.#endings.watch(handle, storage.block.bytes);
     return handle as unknown as DeviceBuffer;
   }
 
@@ -137,11 +140,12 @@ export class WebGpuMemory {
 
   releaseHandle(buffer: DeviceBuffer): void {
     if (!(buffer instanceof Handle)) return;
-    this.#collected.unregister(buffer.ticket);
+    this.#endings.forget(buffer);
     this.#end(buffer.ticket);
   }
 
   use(): MemoryUse {
+    this.#endings.collect();
     return { bytesLive: this.#bytesLive, bytesPeak: this.#bytesPeak, bytesCached: this.#bytesCached };
   }
 

@@ -6,6 +6,8 @@ import { createHash } from "node:crypto";
 import { existsSync, mkdirSync, readdirSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { builtAddon } from "./addon.ts";
+import { nativeEndings } from "./endings.ts";
 import { DeviceError } from "./errors.ts";
 import { cacheOption } from "./options.ts";
 import type { WebGpuHost } from "./webgpu-device.ts";
@@ -21,7 +23,12 @@ const advice: Readonly<Partial<Record<NodeJS.Platform, string>>> = {
 
 /** Throws DeviceError when the package is not installed, or has no Dawn for this machine. */
 export async function nodeHost(): Promise<WebGpuHost> {
-  return { gpu: (instance ??= (await importDawn()).create([])), advice: advice[process.platform] ?? "Dawn found no GPU", keepSource };
+  const addon = builtAddon();
+  return {
+    gpu: (instance ??= (await importDawn()).create([])), advice: advice[process.platform] ?? "Dawn found no GPU", keepSource,
+    // WebGPU alone is no reason to compile the addon, which takes a C++ compiler and half a minute.
+    ...(addon === undefined ? {} : { endings: nativeEndings(() => new addon.Endings()) }),
+  };
 }
 
 async function importDawn(): Promise<typeof import("webgpu")> {

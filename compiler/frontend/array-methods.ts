@@ -5,6 +5,7 @@ import { refuseFrozen } from "./assign.ts";
 import { callValue } from "./evaluate-call.ts";
 import { equalValues, isTruthy, textOf } from "./evaluate-operator.ts";
 import { type Evaluation, refuse } from "./evaluation.ts";
+import { note } from "./journal.ts";
 import { describe, DimValue, isArray, RuntimeNumber, type StaticValue } from "./value.ts";
 
 export type ArrayMethod = (run: Evaluation, array: readonly StaticValue[], args: readonly StaticValue[], node: ts.Node) => StaticValue;
@@ -91,6 +92,7 @@ function flatten(array: readonly StaticValue[], depth: number): readonly StaticV
 
 function changeable(run: Evaluation, array: readonly StaticValue[], node: ts.Node): StaticValue[] {
   if (Object.isFrozen(array)) refuseFrozen(run, node);
+  note(run, array);
   return array as StaticValue[];
 }
 

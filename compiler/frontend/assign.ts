@@ -2,11 +2,13 @@
 
 import { ts } from "ts-morph";
 import { evaluateExpression, propertyKey } from "./evaluate-expression.ts";
-import { evaluateBinaryOperator, isTruthy } from "./evaluate-operator.ts";
-import { type Evaluation, refuse } from "./evaluation.ts";
+import { branchOnValue } from "./branch.ts";
+import { evaluateBinaryOperator, not, truthOf } from "./evaluate-operator.ts";
+import { type Evaluation, known, refuse } from "./evaluation.ts";
+import { note } from "./journal.ts";
 import { elementsOf, readElement, readMember } from "./read-member.ts";
 import { findBinding, type Scope } from "./scope.ts";
-import { describe, isArray, ObjectValue, type StaticValue, TensorValue } from "./value.ts";
+import { describe, isArray, ObjectValue, RuntimeBoolean, type StaticValue, TensorValue } from "./value.ts";
 
 const compound: Partial<Record<ts.SyntaxKind, ts.SyntaxKind>> = {
   [ts.SyntaxKind.PlusEqualsToken]: ts.SyntaxKind.PlusToken,
@@ -34,10 +36,17 @@ export function assign(run: Evaluation, node: ts.BinaryExpression, scope: Scope)
   const before = target.read();
   const keeps =
     operator === ts.SyntaxKind.QuestionQuestionEqualsToken ? before !== undefined && before !== null
-    : operator === ts.SyntaxKind.BarBarEqualsToken ? isTruthy(run, before, node.left)
-    : operator === ts.SyntaxKind.AmpersandAmpersandEqualsToken ? !isTruthy(run, before, node.left)
+    : operator === ts.SyntaxKind.BarBarEqualsToken ? truthOf(run, before, node.left)
+    : operator === ts.SyntaxKind.AmpersandAmpersandEqualsToken ? not(run, truthOf(run, before, node.left), node.left)
     : undefined;
   if (keeps === true) return before;
+  if (keeps instanceof RuntimeBoolean) {
+    return branchOnValue(run, keeps, [() => before, () => {
+      const value = evaluateExpression(run, node.right, scope);
+      target.write(value);
+      return value;
+    }], node);
+  }
   const right = evaluateExpression(run, node.right, scope);
   const binary = compound[operator];
   const after = keeps === false || binary === undefined ? right : evaluateBinaryOperator(run, binary, before, right, node);
@@ -114,9 +123,10 @@ function localReference(run: Evaluation, target: ts.Identifier, scope: Scope): R
     });
   }
   return {
-    read: () => binding.value,
+    read: () => known(run, binding.value, target.text, target),
     write: (value) => {
       if (!binding.isInitialized) refuse(run, target, "TSDL2004", `${target.text} is assigned before it is declared`);
+      note(run, binding);
       binding.value = value;
     },
   };
@@ -131,6 +141,7 @@ function writeMember(run: Evaluation, object: StaticValue, key: StaticValue, val
   }
   const frozen = (isArray(object) && Object.isFrozen(object)) || (object instanceof ObjectValue && object.isFrozen);
   if (frozen) refuseFrozen(run, node);
+  if (isArray(object) || object instanceof ObjectValue) note(run, object);
   if (object instanceof ObjectValue && (typeof key === "string" || typeof key === "number")) object.set(String(key), value);
   else if (isArray(object) && typeof key === "number" && Number.isInteger(key) && key >= 0 && key <= object.length) {
     (object as StaticValue[])[key] = value;

@@ -7,12 +7,15 @@ import type { Func, Value } from "../../ir/module.ts";
 import { Value as IrValue } from "../../ir/module.ts";
 import type { Type } from "../../ir/type.ts";
 import type { Evaluation } from "./evaluation.ts";
-import type { RuntimeNumber, TensorValue } from "./value.ts";
+import type { RuntimeBoolean, RuntimeNumber, TensorValue } from "./value.ts";
+
+/** What stands for an IR value, and knows whose. */
+type Owned = TensorValue | RuntimeNumber | RuntimeBoolean;
 
 export interface FunctionBuild {
   readonly parent: FunctionBuild | undefined;
   /** What is used from outside, and the parameter that stands for it here. */
-  readonly captured: Map<Value, { readonly parameter: Value; readonly source: TensorValue | RuntimeNumber }>;
+  readonly captured: Map<Value, { readonly parameter: Value; readonly source: Owned }>;
   /** Module-level declarations that made ops in this function. */
   readonly moduleValues: Map<object, unknown>;
 }
@@ -55,7 +58,7 @@ export function buildFunction(
 }
 
 /** The value to use in the function that is being built, or undefined when it belongs to one that is finished. */
-export function useIn(build: FunctionBuild | undefined, source: TensorValue | RuntimeNumber): Value | undefined {
+export function useIn(build: FunctionBuild | undefined, source: Owned): Value | undefined {
   if (build === undefined) return undefined;
   if (source.owner === build) return source.value;
   const present = build.captured.get(source.value);

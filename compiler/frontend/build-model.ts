@@ -37,6 +37,8 @@ export function newEvaluation(project: SourceProject, takenNames: Set<string>): 
     b: createBuilder((name) => functions.get(name)),
     build: undefined,
     frames: [],
+    journal: undefined,
+    runtimeDepth: 0,
     steps: 0,
     equalities: new Map(),
     bounds: new Map(),

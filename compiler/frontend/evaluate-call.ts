@@ -3,6 +3,7 @@
 import { ts } from "ts-morph";
 import { bindPattern } from "./bind-pattern.ts";
 import { evaluateChain, evaluateExpression, evaluateList, type Link } from "./evaluate-expression.ts";
+import { returned } from "./completion.ts";
 import { evaluateStatements } from "./evaluate-statement.ts";
 import { type Evaluation, recursionLimit, refuse } from "./evaluation.ts";
 import { refuseExternal } from "./read-member.ts";
@@ -62,7 +63,7 @@ export function evaluateClosure(run: Evaluation, { node, scope: outer, self, nam
     if (node.body === undefined) return refuse(run, site, "TSDL3003", `${name} has no body to compile`);
     if (!ts.isBlock(node.body)) return evaluateExpression(run, node.body, scope);
     const completion = evaluateStatements(run, node.body.statements, innerScope(scope));
-    return completion?.kind === "return" ? completion.value : undefined;
+    return returned(run, completion, site);
   } finally {
     run.frames.pop();
   }

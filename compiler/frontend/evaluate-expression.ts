@@ -3,13 +3,14 @@
 import { ts } from "ts-morph";
 import { assign, updateByOne } from "./assign.ts";
 import { evaluateCall, evaluateNew } from "./evaluate-call.ts";
-import { evaluateUnary, evaluateBinaryOperator, isTruthy, textOf } from "./evaluate-operator.ts";
-import { type Evaluation, refuse } from "./evaluation.ts";
+import { branchOnValue } from "./branch.ts";
+import { evaluateUnary, evaluateBinaryOperator, textOf, truthOf } from "./evaluate-operator.ts";
+import { type Evaluation, known, refuse } from "./evaluation.ts";
 import { elementsOf, readElement, readMember } from "./read-member.ts";
 import { findBinding, type Scope } from "./scope.ts";
 import { moduleValue } from "./source-module.ts";
 import { refuseSyntax } from "./syntax.ts";
-import { Closure, describe, isArray, ObjectValue, RuntimeNumber, type StaticValue, TensorValue } from "./value.ts";
+import { Closure, describe, isArray, ObjectValue, RuntimeBoolean, RuntimeNumber, type StaticValue, TensorValue } from "./value.ts";
 
 type Handler = (run: Evaluation, node: never, scope: Scope, name: string | undefined) => StaticValue;
 
@@ -53,16 +54,16 @@ export function evaluateExpression(run: Evaluation, node: ts.Expression, scope: 
   return handler(run, node as never, scope, name);
 }
 
-/** A condition must be known while the program is built. */
-export function evaluateCondition(run: Evaluation, node: ts.Expression, scope: Scope): boolean {
-  return isTruthy(run, evaluateExpression(run, node, scope), node);
+/** Whether an expression counts as true. */
+export function evaluateCondition(run: Evaluation, node: ts.Expression, scope: Scope): boolean | RuntimeBoolean {
+  return truthOf(run, evaluateExpression(run, node, scope), node);
 }
 
 function evaluateIdentifier(run: Evaluation, node: ts.Identifier, scope: Scope): StaticValue {
   const binding = findBinding(scope, node.text);
   if (binding === undefined) return moduleValue(run, scope.module, node.text, node);
   if (!binding.isInitialized) refuse(run, node, "TSDL2004", `${node.text} is read before it is declared`);
-  return binding.value;
+  return known(run, binding.value, node.text, node);
 }
 
 function evaluateThis(run: Evaluation, node: ts.Expression, scope: Scope): StaticValue {
@@ -147,17 +148,27 @@ export function evaluateChain(run: Evaluation, node: ts.Expression, scope: Scope
 }
 
 function evaluateConditional(run: Evaluation, node: ts.ConditionalExpression, scope: Scope, name: string | undefined): StaticValue {
-  return evaluateExpression(run, evaluateCondition(run, node.condition, scope) ? node.whenTrue : node.whenFalse, scope, name);
+  const condition = evaluateCondition(run, node.condition, scope);
+  const then = (): StaticValue => evaluateExpression(run, node.whenTrue, scope, name);
+  const otherwise = (): StaticValue => evaluateExpression(run, node.whenFalse, scope, name);
+  if (condition instanceof RuntimeBoolean) return branchOnValue(run, condition, [then, otherwise], node);
+  return condition ? then() : otherwise();
 }
 
 function evaluateBinary(run: Evaluation, node: ts.BinaryExpression, scope: Scope): StaticValue {
   const operator = node.operatorToken.kind;
   if (operator >= ts.SyntaxKind.FirstAssignment && operator <= ts.SyntaxKind.LastAssignment) return assign(run, node, scope);
   const left = evaluateExpression(run, node.left, scope);
+  const right = (): StaticValue => evaluateExpression(run, node.right, scope);
   switch (operator) {
     case ts.SyntaxKind.CommaToken: return evaluateExpression(run, node.right, scope);
-    case ts.SyntaxKind.AmpersandAmpersandToken: return isTruthy(run, left, node.left) ? evaluateExpression(run, node.right, scope) : left;
-    case ts.SyntaxKind.BarBarToken: return isTruthy(run, left, node.left) ? left : evaluateExpression(run, node.right, scope);
+    case ts.SyntaxKind.AmpersandAmpersandToken:
+    case ts.SyntaxKind.BarBarToken: {
+      const truth = truthOf(run, left, node.left);
+      const [ifTrue, ifFalse] = operator === ts.SyntaxKind.AmpersandAmpersandToken ? [right, (): StaticValue => left] : [(): StaticValue => left, right];
+      if (truth instanceof RuntimeBoolean) return branchOnValue(run, truth, [ifTrue, ifFalse], node);
+      return truth ? ifTrue() : ifFalse();
+    }
     case ts.SyntaxKind.QuestionQuestionToken: return left === undefined || left === null ? evaluateExpression(run, node.right, scope) : left;
   }
   return evaluateBinaryOperator(run, operator, left, evaluateExpression(run, node.right, scope), node);
@@ -174,6 +185,7 @@ function evaluateTypeOf(run: Evaluation, node: ts.TypeOfExpression, scope: Scope
   const value = evaluateExpression(run, node.expression, scope);
   if (value === null || isArray(value) || value instanceof ObjectValue || value instanceof TensorValue) return "object";
   if (value instanceof RuntimeNumber) return "number";
+  if (value instanceof RuntimeBoolean) return "boolean";
   switch (typeof value) {
     case "undefined": case "boolean": case "number": case "string": return typeof value;
     default: return "node" in value || "call" in value || "body" in value ? "function" : "number";
@@ -182,6 +194,12 @@ function evaluateTypeOf(run: Evaluation, node: ts.TypeOfExpression, scope: Scope
 
 /** `throw new Error("...")`: a diagnostic that the program makes itself, at the call that led to it. */
 export function throwUserError(run: Evaluation, node: ts.ThrowStatement, scope: Scope): never {
+  if (run.runtimeDepth > 0) {
+    refuse(run, node, "TSDL3001", "a built program cannot throw at run time", {
+      label: "whether this is thrown is known only then",
+      help: "return a flag beside the result, and throw outside of the model; or make the value NaN, which the caller sees",
+    });
+  }
   const { expression } = node;
   const isError = ts.isNewExpression(expression) && ts.isIdentifier(expression.expression) && /Error$/.test(expression.expression.text);
   if (!isError) refuse(run, node, "TSDL3001", "only an Error can be thrown", { help: "write throw new Error(`...`)" });

@@ -8,12 +8,14 @@ import { ts } from "ts-morph";
 import { addDims, type Dim, floorDivDims, modDims, mulDims, printDim, sameDim, subDims } from "../../ir/dim.ts";
 import type { Value } from "../../ir/module.ts";
 import { tensorType } from "../../ir/type.ts";
-import { type Evaluation, makeOps, refuse, runtimeNumberOf, use } from "./evaluation.ts";
+import { type Evaluation, makeOps, refuse, runtimeBooleanOf, runtimeNumberOf, use } from "./evaluation.ts";
+import { isBoolean, type Numeric } from "./join.ts";
 import {
-  asDim, ClassValue, describe, DimQuotient, DimValue, dimValue, isArray, isNumeric, ObjectValue, RuntimeNumber, type StaticValue, TensorValue,
+  asDim, ClassValue, describe, DimQuotient, DimValue, dimValue, isArray, isNumeric, ObjectValue, RuntimeBoolean, RuntimeNumber, type StaticValue, TensorValue,
 } from "./value.ts";
 
 export const f64 = tensorType("f64", []);
+export const bool = tensorType("bool", []);
 
 type NumberOperator = {
   readonly text: string;
@@ -43,7 +45,8 @@ const numberOperators: Partial<Record<ts.SyntaxKind, NumberOperator>> = {
 interface Comparison {
   readonly text: string;
   readonly holds: (left: number | string, right: number | string) => boolean;
-  readonly method: string;
+  /** The method of a tensor, and the op on numbers of run time. */
+  readonly method: "lt" | "le" | "gt" | "ge";
 }
 
 const comparisons: Partial<Record<ts.SyntaxKind, Comparison>> = {
@@ -59,10 +62,10 @@ export function evaluateBinaryOperator(run: Evaluation, operator: ts.SyntaxKind,
   const comparison = comparisons[operator];
   if (comparison !== undefined) return compare(run, comparison, left, right, node);
   switch (operator) {
-    case ts.SyntaxKind.EqualsEqualsEqualsToken: return equalValues(run, left, right, node);
-    case ts.SyntaxKind.ExclamationEqualsEqualsToken: return !equalValues(run, left, right, node);
+    case ts.SyntaxKind.EqualsEqualsEqualsToken: return areEqual(run, left, right, node);
+    case ts.SyntaxKind.ExclamationEqualsEqualsToken: return not(run, areEqual(run, left, right, node), node);
     case ts.SyntaxKind.EqualsEqualsToken: return looselyEqual(run, left, right, node);
-    case ts.SyntaxKind.ExclamationEqualsToken: return !looselyEqual(run, left, right, node);
+    case ts.SyntaxKind.ExclamationEqualsToken: return not(run, looselyEqual(run, left, right, node), node);
     case ts.SyntaxKind.InKeyword:
       if (right instanceof ObjectValue && (typeof left === "string" || typeof left === "number")) return right.fields.has(String(left));
       return refuse(run, node, "TSDL2001", "in asks an object for a field's name", { label: `right is ${describe(right)}` });
@@ -132,7 +135,7 @@ function powerOfDim(left: Dim, right: Dim): StaticValue {
 }
 
 export function evaluateUnary(run: Evaluation, operator: ts.PrefixUnaryOperator, operand: StaticValue, node: ts.PrefixUnaryExpression): StaticValue {
-  if (operator === ts.SyntaxKind.ExclamationToken) return !isTruthy(run, operand, node.operand);
+  if (operator === ts.SyntaxKind.ExclamationToken) return not(run, truthOf(run, operand, node.operand), node);
   const text = ts.tokenToString(operator) ?? "";
   refuseTensors(run, text, operator === ts.SyntaxKind.MinusToken ? "neg" : undefined, operand, undefined, node, true);
   if (operator === ts.SyntaxKind.PlusToken && typeof operand === "string") return Number(operand);
@@ -146,11 +149,14 @@ export function evaluateUnary(run: Evaluation, operator: ts.PrefixUnaryOperator,
   return refuse(run, node, "TSDL2002", "~ needs a number that is known when the program is built", { label: `this is ${describe(operand)}` });
 }
 
-function compare(run: Evaluation, comparison: Comparison, left: StaticValue, right: StaticValue, node: ts.Node): boolean {
+function compare(run: Evaluation, comparison: Comparison, left: StaticValue, right: StaticValue, node: ts.Node): boolean | RuntimeBoolean {
   const comparable = (value: StaticValue): value is number | string => typeof value === "number" || typeof value === "string";
   if (comparable(left) && comparable(right)) return comparison.holds(left, right);
   refuseTensors(run, comparison.text, comparison.method, left, right, node);
-  if (left instanceof RuntimeNumber || right instanceof RuntimeNumber) return refuseRuntimeCondition(run, node, "a comparison of a number that is known only at run time");
+  if ((left instanceof RuntimeNumber && isNumeric(right)) || (right instanceof RuntimeNumber && isNumeric(left))) {
+    const [l, r] = [runtimeOperand(run, left as Numeric, node), runtimeOperand(run, right as Numeric, node)];
+    return runtimeBooleanOf(run, makeOps(run, node, (b) => b[comparison.method](l, r)));
+  }
   const l = asDim(left);
   const r = asDim(right);
   const difference = l === undefined || r === undefined ? undefined : subDims(l, r);
@@ -159,11 +165,22 @@ function compare(run: Evaluation, comparison: Comparison, left: StaticValue, rig
   return refuse(run, node, "TSDL2001", `${comparison.text} compares numbers or strings`, { label: `left is ${describe(left)}, right is ${describe(right)}` });
 }
 
-/** `===` on static values. */
+/** `===`, where the answer must be known now. */
 export function equalValues(run: Evaluation, left: StaticValue, right: StaticValue, node: ts.Node): boolean {
+  const equal = areEqual(run, left, right, node);
+  return equal instanceof RuntimeBoolean ? refuseRuntimeCondition(run, node, "a comparison of a number that is known only at run time") : equal;
+}
+
+/** `===` */
+export function areEqual(run: Evaluation, left: StaticValue, right: StaticValue, node: ts.Node): boolean | RuntimeBoolean {
+  if (isBoolean(left) && isBoolean(right) && (left instanceof RuntimeBoolean || right instanceof RuntimeBoolean)) {
+    const [l, r] = [left, right].map((side) => booleanOperand(run, side, node));
+    return l === undefined || r === undefined ? false : runtimeBooleanOf(run, makeOps(run, node, (b) => b.eq(l, r)));
+  }
   if (isNumeric(left) && isNumeric(right)) {
     if (left instanceof RuntimeNumber || right instanceof RuntimeNumber) {
-      return refuseRuntimeCondition(run, node, "a comparison of a number that is known only at run time");
+      const [l, r] = [runtimeOperand(run, left, node), runtimeOperand(run, right, node)];
+      return runtimeBooleanOf(run, makeOps(run, node, (b) => b.eq(l, r)));
     }
     const l = asDim(left);
     const r = asDim(right);
@@ -175,28 +192,52 @@ export function equalValues(run: Evaluation, left: StaticValue, right: StaticVal
   return left === right;
 }
 
-function looselyEqual(run: Evaluation, left: StaticValue, right: StaticValue, node: ts.Node): boolean {
+function looselyEqual(run: Evaluation, left: StaticValue, right: StaticValue, node: ts.Node): boolean | RuntimeBoolean {
   if (left === null || left === undefined || right === null || right === undefined) return (left ?? undefined) === (right ?? undefined);
-  if (typeof left !== typeof right) refuse(run, node, "TSDL3002", "== between different kinds of values is not compiled", { help: "write ===" });
-  return equalValues(run, left, right, node);
+  if (isNumeric(left) !== isNumeric(right) || isBoolean(left) !== isBoolean(right)) refuse(run, node, "TSDL3002", "== between different kinds of values is not compiled", { help: "write ===" });
+  return areEqual(run, left, right, node);
 }
 
+/** Whether a value counts as true, where that must be known now. */
 export function isTruthy(run: Evaluation, value: StaticValue, node: ts.Node): boolean {
+  const truth = truthOf(run, value, node);
+  return truth instanceof RuntimeBoolean ? refuseRuntimeCondition(run, node, value instanceof RuntimeBoolean ? "a boolean that is known only at run time" : "a number that is known only at run time") : truth;
+}
+
+/** Whether a value counts as true; a number does when it is neither 0 nor NaN. */
+export function truthOf(run: Evaluation, value: StaticValue, node: ts.Node): boolean | RuntimeBoolean {
   if (value instanceof TensorValue) {
     return refuse(run, node, "TSDL3004", "a tensor cannot be a condition", {
-      label: `this is ${describe(value)}, known only at run time`,
-      help: "choose between two tensors with where(condition, onTrue, onFalse); branches on tensors are not compiled in this version",
+      label: `this is ${describe(value)}`,
+      help: value.type.shape.length === 0
+        ? "write .item() to branch on its value, or choose between two tensors with where(condition, onTrue, onFalse)"
+        : "choose element by element with where(condition, onTrue, onFalse), or branch on one value: .any().item()",
     });
   }
-  if (value instanceof RuntimeNumber) return refuseRuntimeCondition(run, node, "a number that is known only at run time");
+  if (value instanceof RuntimeBoolean) return value;
+  if (value instanceof RuntimeNumber) {
+    const operand = use(run, value, node);
+    return runtimeBooleanOf(run, makeOps(run, node, (b) => b.and(b.ne(operand, 0), b.eq(operand, operand))));
+  }
   if (value instanceof DimValue || value instanceof DimQuotient) return refuseDimCondition(run, node, value, 0);
   return Boolean(value);
+}
+
+export function not(run: Evaluation, truth: boolean | RuntimeBoolean, node: ts.Node): boolean | RuntimeBoolean {
+  if (typeof truth === "boolean") return !truth;
+  const operand = use(run, truth, node);
+  return runtimeBooleanOf(run, makeOps(run, node, (b) => b.not(operand)));
+}
+
+/** A boolean as a bool of rank 0. */
+export function booleanOperand(run: Evaluation, value: boolean | RuntimeBoolean, node: ts.Node): Value {
+  return value instanceof RuntimeBoolean ? use(run, value, node) : makeOps(run, node, (b) => b.constantOf(bool, value ? 1 : 0));
 }
 
 function refuseRuntimeCondition(run: Evaluation, node: ts.Node, what: string): never {
   return refuse(run, node, "TSDL3004", `${what} cannot decide what the program does`, {
     label: "not known when the program is built",
-    help: "make it a tensor, compute both and choose: where(full([], n).gt(0), x, y); branches at run time are not compiled in this version",
+    help: "this place needs a static answer: write an if around it, or choose between tensors with where(condition, onTrue, onFalse)",
   });
 }
 

@@ -1,23 +1,21 @@
 /**
- * Statements. Control flow is run, not compiled: every condition is known while building, so a loop simply happens,
- * and what it did to tensors has become ops. A statement says how it completed, as in the ECMAScript specification.
+ * Statements. Where a condition is known while building, control flow is run: a loop simply happens, and what it did to
+ * tensors has become ops. Where it is known only at run time, both sides of a branch and one turn of a loop are evaluated,
+ * and become control flow of the IR (branch.ts, runtime-loop.ts). A statement says how it completed (completion.ts).
  */
 
 import { ts } from "ts-morph";
 import { bindPattern } from "./bind-pattern.ts";
 import { evaluateCondition, evaluateExpression, throwUserError } from "./evaluate-expression.ts";
 import { evaluateEnum } from "./evaluate-enum.ts";
-import { type Evaluation, refuse, stepLimit } from "./evaluation.ts";
-import { equalValues } from "./evaluate-operator.ts";
+import { branchOnStatements, type Completion, mapLeaves, resume } from "./completion.ts";
+import { type Evaluation, Refusal, refuse, stepLimit } from "./evaluation.ts";
+import { areEqual } from "./evaluate-operator.ts";
+import { evaluateRuntimeLoop } from "./runtime-loop.ts";
 import { elementsOf } from "./read-member.ts";
 import { declare, innerScope, type Scope } from "./scope.ts";
 import { refuseSyntax } from "./syntax.ts";
-import { Closure, ObjectValue, describe, type StaticValue } from "./value.ts";
-
-export type Completion =
-  | undefined
-  | { readonly kind: "return"; readonly value: StaticValue }
-  | { readonly kind: "break" | "continue"; readonly label: string | undefined };
+import { Closure, ObjectValue, describe, RuntimeBoolean, type StaticValue } from "./value.ts";
 
 type Handler = (run: Evaluation, node: never, scope: Scope, labels: readonly string[]) => Completion;
 
@@ -66,8 +64,16 @@ export function evaluateStatements(run: Evaluation, statements: readonly ts.Stat
       declare(scope, statement.name.text, new Closure(statement.name.text, statement, scope), false);
     } else if (ts.isVariableStatement(statement)) declareEarly(statement.declarationList, scope);
   }
-  for (const statement of statements) {
+  return evaluateFrom(run, statements, 0, scope);
+}
+
+/** The statements from a position on; after one that may have completed otherwise, the others where it has not. */
+function evaluateFrom(run: Evaluation, statements: readonly ts.Statement[], position: number, scope: Scope): Completion {
+  for (let at = position; at < statements.length; at++) {
+    const statement = statements[at];
+    if (statement === undefined) continue;
     const completion = evaluateStatement(run, statement, scope);
+    if (completion?.kind === "either") return resume(run, completion, () => evaluateFrom(run, statements, at + 1, scope), statement);
     if (completion !== undefined) return completion;
   }
   return undefined;
@@ -100,57 +106,104 @@ function evaluateBlock(run: Evaluation, node: ts.Block, scope: Scope): Completio
 }
 
 function evaluateIf(run: Evaluation, node: ts.IfStatement, scope: Scope): Completion {
-  if (evaluateCondition(run, node.expression, scope)) return evaluateStatement(run, node.thenStatement, scope);
-  return node.elseStatement === undefined ? undefined : evaluateStatement(run, node.elseStatement, scope);
+  const otherwise = (): Completion => (node.elseStatement === undefined ? undefined : evaluateStatement(run, node.elseStatement, scope));
+  const then = (): Completion => evaluateStatement(run, node.thenStatement, scope);
+  const condition = evaluateCondition(run, node.expression, scope);
+  if (condition instanceof RuntimeBoolean) return branchOnStatements(run, condition, [then, otherwise], node);
+  return condition ? then() : otherwise();
 }
 
 function evaluateLabeled(run: Evaluation, node: ts.LabeledStatement, scope: Scope, labels: readonly string[]): Completion {
   const completion = evaluateStatement(run, node.statement, scope, [...labels, node.label.text]);
-  return completion?.kind === "break" && completion.label === node.label.text ? undefined : completion;
+  return mapLeaves(completion, (leaf) => (leaf?.kind === "break" && leaf.label === node.label.text ? undefined : leaf));
 }
 
-/** What a completed body means for its loop: go on, stop, or stop and hand on. */
-function afterBody(completion: Completion, labels: readonly string[]): "next" | "stop" | Completion {
-  if (completion === undefined) return "next";
-  if (completion.kind === "return") return completion;
-  const isOurs = completion.label === undefined || labels.includes(completion.label);
-  if (!isOurs) return completion;
-  return completion.kind === "continue" ? "next" : "stop";
+/** A loop as its parts; `test` is undefined where there is no condition. */
+interface Loop {
+  test(): boolean | RuntimeBoolean;
+  body(): Completion;
+  step(): void;
+  /** What a turn sees. */
+  scope(): Scope;
 }
+
+/**
+ * Turns happen as long as it is known whether there is another; from where it is not, the loop is one of run time. If that
+ * cannot be, because its body needs to know which turn it is, the turns go on one in the other, up to `mostNested`.
+ */
+function evaluateLoop(run: Evaluation, loop: Loop, labels: readonly string[], node: ts.Node, isTested = true): Completion {
+  const isOurs = (leaf: Completion, kind: "break" | "continue"): boolean => leaf?.kind === kind && (leaf.label === undefined || labels.includes(leaf.label));
+  const isNext = (leaf: Completion): boolean => leaf === undefined || isOurs(leaf, "continue");
+  const isEnd = (leaf: Completion): boolean => isOurs(leaf, "break");
+  const from = (nested: number, first: boolean | RuntimeBoolean): Completion => {
+    for (let test = first; ; test = loop.test()) {
+      if (test === false) return undefined;
+      if (test !== true) return evaluateRuntimeLoop(run, test, { ...loop, isNext, isEnd }, loop.scope(), node);
+      const completion = loop.body();
+      if (completion?.kind !== "either") {
+        if (isEnd(completion)) return undefined;
+        if (!isNext(completion)) return completion;
+        loop.step();
+        continue;
+      }
+      return resume(run, mapLeaves(completion, (leaf) => (isNext(leaf) ? undefined : leaf)), () => {
+        loop.step();
+        return goOn(nested + 1);
+      }, node);
+    }
+  };
+  /** Left at run time in a turn, by a condition inside of it. */
+  const goOn = (nested: number): Completion => {
+    const first = loop.test();
+    if (first === false) return undefined;
+    try {
+      return evaluateRuntimeLoop(run, first, { ...loop, isNext, isEnd }, loop.scope(), node);
+    } catch (error) {
+      if (!(error instanceof Refusal) || nested > mostNested) throw error;
+      return from(nested, first);
+    }
+  };
+  return mapLeaves(from(0, isTested ? loop.test() : true), (leaf) => (isEnd(leaf) ? undefined : leaf));
+}
+
+const mostNested = 32;
 
 function evaluateWhile(run: Evaluation, node: ts.WhileStatement, scope: Scope, labels: readonly string[]): Completion {
-  while (evaluateCondition(run, node.expression, scope)) {
-    const after = afterBody(evaluateStatement(run, node.statement, scope), labels);
-    if (after === "stop") return undefined;
-    if (after !== "next") return after;
-  }
-  return undefined;
+  return evaluateLoop(run, {
+    test: () => evaluateCondition(run, node.expression, scope),
+    body: () => evaluateStatement(run, node.statement, scope),
+    step: () => undefined,
+    scope: () => scope,
+  }, labels, node);
 }
 
 function evaluateDo(run: Evaluation, node: ts.DoStatement, scope: Scope, labels: readonly string[]): Completion {
-  do {
-    const after = afterBody(evaluateStatement(run, node.statement, scope), labels);
-    if (after === "stop") return undefined;
-    if (after !== "next") return after;
-  } while (evaluateCondition(run, node.expression, scope));
-  return undefined;
+  return evaluateLoop(run, {
+    test: () => evaluateCondition(run, node.expression, scope),
+    body: () => evaluateStatement(run, node.statement, scope),
+    step: () => undefined,
+    scope: () => scope,
+  }, labels, node, false);
 }
 
 /** Each turn has its own copy of the loop's variables, so that closures made in it keep what they saw. */
 function evaluateFor(run: Evaluation, node: ts.ForStatement, scope: Scope, labels: readonly string[]): Completion {
+  const depth = run.runtimeDepth;
   let turn = innerScope(scope);
   if (node.initializer !== undefined) {
     if (ts.isVariableDeclarationList(node.initializer)) declareVariables(run, node.initializer, turn);
     else evaluateExpression(run, node.initializer, turn);
   }
-  while (node.condition === undefined || evaluateCondition(run, node.condition, turn)) {
-    const after = afterBody(evaluateStatement(run, node.statement, turn), labels);
-    if (after === "stop") return undefined;
-    if (after !== "next") return after;
-    turn = copyScope(turn);
-    if (node.incrementor !== undefined) evaluateExpression(run, node.incrementor, turn);
-  }
-  return undefined;
+  return evaluateLoop(run, {
+    test: () => node.condition === undefined || evaluateCondition(run, node.condition, turn),
+    body: () => evaluateStatement(run, node.statement, turn),
+    step: () => {
+      // In a loop of run time there is one turn, and one copy.
+      if (run.runtimeDepth === depth) turn = copyScope(turn);
+      if (node.incrementor !== undefined) evaluateExpression(run, node.incrementor, turn);
+    },
+    scope: () => turn,
+  }, labels, node);
 }
 
 function copyScope(scope: Scope): Scope {
@@ -173,30 +226,40 @@ function evaluateForIn(run: Evaluation, node: ts.ForInStatement, scope: Scope, l
 }
 
 function evaluateEach(run: Evaluation, node: ts.ForInOrOfStatement, items: readonly StaticValue[], scope: Scope, labels: readonly string[]): Completion {
-  for (const item of items) {
-    const turn = innerScope(scope);
-    if (!ts.isVariableDeclarationList(node.initializer)) {
-      return refuse(run, node.initializer, "TSDL3001", "a loop over items needs its own variable", { help: "write for (const item of ...)" });
-    }
-    const [declaration] = node.initializer.declarations;
-    if (declaration !== undefined) bindPattern(run, declaration.name, item, turn, (node.initializer.flags & ts.NodeFlags.Const) !== 0);
-    const after = afterBody(evaluateStatement(run, node.statement, turn), labels);
-    if (after === "stop") return undefined;
-    if (after !== "next") return after;
+  const { initializer } = node;
+  if (!ts.isVariableDeclarationList(initializer)) {
+    return refuse(run, initializer, "TSDL3001", "a loop over items needs its own variable", { help: "write for (const item of ...)" });
   }
-  return undefined;
+  const [declaration] = initializer.declarations;
+  const isOurs = (leaf: Completion, kind: "break" | "continue"): boolean => leaf?.kind === kind && (leaf.label === undefined || labels.includes(leaf.label));
+  const from = (position: number): Completion => {
+    for (let at = position; at < items.length; at++) {
+      const turn = innerScope(scope);
+      if (declaration !== undefined) bindPattern(run, declaration.name, items[at], turn, (initializer.flags & ts.NodeFlags.Const) !== 0);
+      const completion = mapLeaves(evaluateStatement(run, node.statement, turn), (leaf) => (isOurs(leaf, "continue") ? undefined : leaf));
+      if (completion?.kind === "either") return resume(run, completion, () => from(at + 1), node);
+      if (completion !== undefined) return completion;
+    }
+    return undefined;
+  };
+  return mapLeaves(from(0), (leaf) => (isOurs(leaf, "break") ? undefined : leaf));
 }
 
 function evaluateSwitch(run: Evaluation, node: ts.SwitchStatement, scope: Scope, labels: readonly string[]): Completion {
   const subject = evaluateExpression(run, node.expression, scope);
   const inner = innerScope(scope);
-  const clauses = node.caseBlock.clauses;
-  const matching = clauses.findIndex(
-    (clause) => ts.isCaseClause(clause) && equalValues(run, subject, evaluateExpression(run, clause.expression, inner), clause.expression),
-  );
-  const first = matching >= 0 ? matching : clauses.findIndex(ts.isDefaultClause);
-  if (first < 0) return undefined;
-  const completion = evaluateStatements(run, clauses.slice(first).flatMap((clause) => [...clause.statements]), inner);
-  const isOurs = completion?.kind === "break" && (completion.label === undefined || labels.includes(completion.label));
-  return isOurs ? undefined : completion;
+  const { clauses } = node.caseBlock;
+  const runClausesFrom = (position: number): Completion => evaluateStatements(run, clauses.slice(position).flatMap((clause) => [...clause.statements]), inner);
+  const match = (position: number): Completion => {
+    const clause = clauses[position];
+    if (clause === undefined) {
+      const otherwise = clauses.findIndex(ts.isDefaultClause);
+      return otherwise < 0 ? undefined : runClausesFrom(otherwise);
+    }
+    if (ts.isDefaultClause(clause)) return match(position + 1);
+    const isMatch = areEqual(run, subject, evaluateExpression(run, clause.expression, inner), clause.expression);
+    if (isMatch instanceof RuntimeBoolean) return branchOnStatements(run, isMatch, [() => runClausesFrom(position), () => match(position + 1)], clause);
+    return isMatch ? runClausesFrom(position) : match(position + 1);
+  };
+  return mapLeaves(match(0), (leaf) => (leaf?.kind === "break" && (leaf.label === undefined || labels.includes(leaf.label)) ? undefined : leaf));
 }

@@ -14,8 +14,9 @@ import type { DimGuard } from "../../ir/signature.ts";
 import type { Diagnostic, DiagnosticCode } from "../diagnostics.ts";
 import type { SourceProject } from "./load-project.ts";
 import { type FunctionBuild, useIn } from "./build-function.ts";
+import type { Journal } from "./journal.ts";
 import type { Scope } from "./scope.ts";
-import { RuntimeNumber, TensorValue } from "./value.ts";
+import { RuntimeBoolean, RuntimeNumber, type StaticValue, TensorValue, Unjoined } from "./value.ts";
 
 export interface Evaluation {
   readonly project: SourceProject;
@@ -26,6 +27,10 @@ export interface Evaluation {
   readonly takenNames: Set<string>;
   /** Calls that are being evaluated, outermost first. */
   readonly frames: Frame[];
+  /** Where writes are noted, while what is evaluated may have to be undone. */
+  journal: Journal | undefined;
+  /** How many branches and loops around are decided at run time. */
+  runtimeDepth: number;
   /** Statements evaluated so far; a loop that does not end is stopped by it. */
   steps: number;
   /** Named dims that had to be equal to something else: the name, and what stands for it. */
@@ -79,6 +84,15 @@ export function refuse(run: Evaluation, node: ts.Node, code: DiagnosticCode, mes
   });
 }
 
+/** A value that can be read: not one that depends on a branch. */
+export function known(run: Evaluation, value: StaticValue, name: string, node: ts.Node): StaticValue {
+  if (!(value instanceof Unjoined)) return value;
+  return refuse(run, node, "TSDL3004", `${name} has no one value here`, {
+    label: value.reason,
+    help: "give it values of one shape and dtype, or of one structure, in every branch; a variable that only a branch needs is declared inside of it",
+  });
+}
+
 export const recursionLimit = 400;
 export const stepLimit = 1_000_000;
 
@@ -96,7 +110,7 @@ export function makeOps<T>(run: Evaluation, node: ts.Node, make: (b: Builder) =>
 }
 
 /** The IR value of a tensor or a number, captured if it belongs to a function around this one. */
-export function use(run: Evaluation, value: TensorValue | RuntimeNumber, node: ts.Node): Value {
+export function use(run: Evaluation, value: TensorValue | RuntimeNumber | RuntimeBoolean, node: ts.Node): Value {
   const found = useIn(run.build, value);
   if (found !== undefined) return found;
   return refuse(run, node, "TSDL2006", "a tensor that was made inside a differentiated or mapped function is used outside of it", {
@@ -111,6 +125,10 @@ export function tensorOf(run: Evaluation, value: Value): TensorValue {
 
 export function runtimeNumberOf(run: Evaluation, value: Value): RuntimeNumber {
   return new RuntimeNumber(value, currentBuild(run));
+}
+
+export function runtimeBooleanOf(run: Evaluation, value: Value): RuntimeBoolean {
+  return new RuntimeBoolean(value, currentBuild(run));
 }
 
 function currentBuild(run: Evaluation): FunctionBuild {

@@ -11,6 +11,7 @@ import { refuseFrozen } from "./assign.ts";
 import { callValue } from "./evaluate-call.ts";
 import { f64, isTruthy, runtimeOperand, textOf } from "./evaluate-operator.ts";
 import { type Evaluation, makeOps, refuse, runtimeNumberOf } from "./evaluation.ts";
+import { note } from "./journal.ts";
 import { elementsOf } from "./read-member.ts";
 import {
   asDim, describe, DimQuotient, DimValue, dimValue, ExternalValue, isArray, isNumeric, NativeFunction, ObjectValue, ownEntry, RuntimeNumber,
@@ -164,6 +165,7 @@ const object: Record<string, StaticValue> = {
   assign: new NativeFunction("Object.assign", (run, [target, ...sources], node) => {
     if (!(target instanceof ObjectValue)) return refuse(run, node, "TSDL2001", "Object.assign needs an object", { label: `it is given ${describe(target)}` });
     if (target.isFrozen) refuseFrozen(run, node);
+    note(run, target);
     for (const source of sources) for (const [key, item] of fieldsOf(run, source, node)) target.set(key, item);
     return target;
   }),

@@ -12,9 +12,10 @@ import { printType, type Type } from "../../ir/type.ts";
 import path from "node:path";
 import { callValue } from "./evaluate-call.ts";
 import { runtimeOperand } from "./evaluate-operator.ts";
-import { type Evaluation, makeOps, Refusal, refuse, spansAt, tensorOf, use } from "./evaluation.ts";
+import { type Evaluation, known, makeOps, Refusal, refuse, spansAt, tensorOf, use } from "./evaluation.ts";
 import { batch } from "./batch.ts";
 import { differentiate, pushForward } from "./differentiate.ts";
+import { scan, truthOfTensor } from "./scan.ts";
 import type { SourceModule } from "./scope.ts";
 import { suggestTensor } from "./suggest.ts";
 import {
@@ -65,6 +66,13 @@ const intrinsics: Readonly<Record<string, Readonly<Record<string, NativeFunction
         return batch(inner, { fn, axes, outAxes, node: site, context: contextOf(inner, site) }, args);
       });
     }),
+  },
+  "control.ts": {
+    scan: new NativeFunction("scan", (run, [step, initial, xs, options], node) => scan(run, step, initial, xs, options, node)),
+  },
+  "traced-control.ts": {
+    isTraced: new NativeFunction("isTraced", () => false),
+    isTrue: new NativeFunction("isTrue", (run, [, condition], node) => truthOfTensor(run, condition, node)),
   },
   "tree.ts": {
     mapTree: new NativeFunction("mapTree", (run, [fn, first, ...others], node) => mapTree(run, fn, first, others, [], node)),
@@ -119,6 +127,7 @@ function toSurface(run: Evaluation, value: StaticValue, node: ts.Node): SurfaceA
   if (value instanceof DimQuotient) return new TracedNumber(runtimeOperand(run, value, node));
   if (isArray(value)) return value.map((item) => toSurface(run, item, node));
   if (value instanceof ObjectValue) return Object.fromEntries([...value.fields].map(([key, item]) => [key, toSurface(run, item, node)]));
+  known(run, value, "an operand", node);
   if (value === undefined || typeof value === "number" || typeof value === "string" || typeof value === "boolean") return value;
   return refuse(run, node, "TSDL2001", `${describe(value)} is no operand of a tensor op`, { help: "operands are tensors, numbers, sizes and lists of these" });
 }

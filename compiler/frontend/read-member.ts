@@ -4,7 +4,8 @@ import { ts } from "ts-morph";
 import { elementCount } from "../../ir/dim.ts";
 import { arrayMethods } from "./array-methods.ts";
 import { evaluateClosure } from "./evaluate-call.ts";
-import { type Evaluation, refuse } from "./evaluation.ts";
+import { isFloat } from "../../ir/type.ts";
+import { type Evaluation, known, makeOps, refuse, runtimeNumberOf, use } from "./evaluation.ts";
 import { exportedNames, exportedValue, moduleOf } from "./source-module.ts";
 import { stringMethods } from "./string-methods.ts";
 import {
@@ -16,8 +17,9 @@ export function readMember(run: Evaluation, object: StaticValue, name: string, n
   if (object === undefined || object === null) {
     return refuse(run, node, "TSDL2004", `${object} has no field ${name}`, { label: `the object is ${object}` });
   }
+  known(run, object, `what ${name} is read of`, node);
   if (object instanceof TensorValue) return readTensorMember(run, object, name, node);
-  if (object instanceof ObjectValue) return object.fields.get(name);
+  if (object instanceof ObjectValue) return known(run, object.fields.get(name), name, node);
   if (object instanceof NamespaceValue) {
     const found = exportedValue(run, object.module, name, node);
     if (found !== undefined) return found.value;
@@ -70,10 +72,10 @@ export function readElement(run: Evaluation, object: StaticValue, key: StaticVal
     if (Number.isInteger(key) && key >= 0 && key >= object.length) {
       return refuse(run, node, "TSDL2004", `there is no element ${key} in ${describe(object)}`, { label: `elements are 0 to ${object.length - 1}` });
     }
-    return object[key];
+    return known(run, object[key], `element ${key}`, node);
   }
   if (typeof key === "number" && (typeof object === "string" || object instanceof ObjectValue)) {
-    return typeof object === "string" ? object[key] : object.fields.get(String(key));
+    return typeof object === "string" ? object[key] : known(run, object.fields.get(String(key)), String(key), node);
   }
   if (typeof key === "number") return readMember(run, object, String(key), node);
   if (key instanceof DimValue || (typeof key === "object" && key !== null)) {
@@ -102,7 +104,6 @@ export function elementsOf(run: Evaluation, value: StaticValue, node: ts.Node): 
 const handleMembers: Readonly<Record<string, string>> = {
   data: "return the tensor from the model, and read it with await result.data() outside",
   dataSync: "return the tensor from the model, and read it outside",
-  item: "compute with the tensor itself, and choose between values with where(condition, a, b); item() and control flow on traced values come in a later version",
   text: "return the tensor from the model, and print it outside",
   toString: "return the tensor from the model, and print it outside",
   dispose: "remove the call: a compiled program frees its tensors at their last use",
@@ -110,6 +111,7 @@ const handleMembers: Readonly<Record<string, string>> = {
 };
 
 function readTensorMember(run: Evaluation, tensor: TensorValue, name: string, node: ts.Node): StaticValue {
+  if (name === "item") return new NativeFunction("item", (inner, _args, at) => itemOf(inner, tensor, at));
   if (name === "shape") return shapeOf(tensor);
   if (name === "dtype") return tensor.type.dtype;
   if (name === "size") return dimValue(elementCount(tensor.type.shape));
@@ -122,6 +124,18 @@ function readTensorMember(run: Evaluation, tensor: TensorValue, name: string, no
     label: help === undefined ? `${describe(tensor)} has no such member` : "the tensor has no data yet: the program is being built",
     help,
   });
+}
+
+/** The only element as a number, through which nothing is differentiated. */
+function itemOf(run: Evaluation, tensor: TensorValue, node: ts.Node): StaticValue {
+  if (elementCount(tensor.type.shape) !== 1) {
+    return refuse(run, node, "TSDL2001", "item() reads a tensor of one element", { label: `this is ${describe(tensor)}`, help: "reduce it first, as in x.max().item()" });
+  }
+  const operand = use(run, tensor, node);
+  return runtimeNumberOf(run, makeOps(run, node, (b) => {
+    const one = tensor.type.shape.length === 0 ? operand : b.reshape(operand, { shape: [] });
+    return b.cast(isFloat(tensor.type.dtype) ? b.stopGradient(one) : one, { dtype: "f64" });
+  }));
 }
 
 function shapeOf(tensor: TensorValue): readonly StaticValue[] {

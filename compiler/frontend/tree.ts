@@ -4,7 +4,7 @@
  */
 
 import type { ts } from "ts-morph";
-import { type Evaluation, makeOps, refuse, use } from "./evaluation.ts";
+import { type Evaluation, known, makeOps, refuse, use } from "./evaluation.ts";
 import { f64 } from "./evaluate-operator.ts";
 import type { Value } from "../../ir/module.ts";
 import type { SignatureTree } from "../../ir/signature.ts";
@@ -107,6 +107,7 @@ export function flattenResult(run: Evaluation, value: StaticValue, node: ts.Node
       values: fields.flatMap(({ values }) => values),
     };
   }
+  known(run, value, path.length === 0 ? "the result" : `${pathName(path)} of the result`, node);
   return refuse(run, node, "TSDL1003", "a model returns a tensor, a number, or an array or object of these", {
     label: path.length === 0 ? `this returns ${describe(value)}` : `${pathName(path)} of the result is ${describe(value)}`,
     help: "return only tensors and numbers; the caller has everything else already",

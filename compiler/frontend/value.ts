@@ -28,6 +28,8 @@ export type StaticValue =
   | ModelValue
   | TensorValue
   | RuntimeNumber
+  | RuntimeBoolean
+  | Unjoined
   | DimValue
   | DimQuotient
   | ClassValue
@@ -55,6 +57,24 @@ export class RuntimeNumber {
   constructor(value: Value, owner: FunctionBuild) {
     this.value = value;
     this.owner = owner;
+  }
+}
+
+/** A `boolean` that is known only when the program runs: a bool of rank 0. */
+export class RuntimeBoolean {
+  readonly value: Value;
+  readonly owner: FunctionBuild;
+  constructor(value: Value, owner: FunctionBuild) {
+    this.value = value;
+    this.owner = owner;
+  }
+}
+
+/** What a variable holds after a branch whose sides left values in it that no one value can stand for; an error once it is read. */
+export class Unjoined {
+  readonly reason: string;
+  constructor(reason: string) {
+    this.reason = reason;
   }
 }
 
@@ -211,6 +231,8 @@ export function describe(value: StaticValue): string {
   if (isArray(value)) return value.length === 0 ? "an empty array" : `an array of ${value.length}`;
   if (value instanceof TensorValue) return `a tensor ${printType(value.type)}`;
   if (value instanceof RuntimeNumber) return "a number that is known only at run time";
+  if (value instanceof RuntimeBoolean) return "a boolean that is known only at run time";
+  if (value instanceof Unjoined) return `more than one value: ${value.reason}`;
   if (value instanceof DimValue) return `the size ${printDim(value.dim)}`;
   if (value instanceof DimQuotient) return `the quotient of sizes ${printDim(value.left)} / ${printDim(value.right)}`;
   if (value instanceof ObjectValue) {

@@ -14,6 +14,7 @@ import { printFunction } from "../../ir/print.ts";
 import { inlineRegion, useCounts } from "../../ir/rewrite.ts";
 import { type TensorType, tensorType } from "../../ir/type.ts";
 import { runPasses } from "../../passes/pipeline.ts";
+import { LruMap } from "./lru-map.ts";
 
 export interface Computation {
   readonly func: Func;
@@ -25,6 +26,8 @@ export interface Computation {
   readonly donated: ReadonlySet<number>;
   /** What was derived from it, by what was asked for: derivatives, and itself for many examples. */
   readonly derived: Map<string, Derivative>;
+  /** What it is equal to when it is equal; made when somebody asks. */
+  text?: string;
 }
 
 export interface Derivative {
@@ -33,17 +36,23 @@ export interface Derivative {
   readonly takes: readonly number[];
 }
 
-const known = new Map<string, Computation>();
+/** Those that were asked for of late. One that has gone is made again, and whoever has it may keep it. */
+const known = new LruMap<string, Computation>(1024);
 const nothing: ReadonlySet<number> = new Set();
 
 /** The computation that a function is; `dims` are its names in the order of their sizes. */
 export function computationOf(func: Func, dims: readonly string[]): Computation {
-  const key = `${dims.join()} ${printFunction(func)}`;
-  const present = known.get(key);
-  if (present !== undefined) return present;
   const made = newComputation(func, dims);
-  known.set(key, made);
+  const text = textOf(made);
+  const present = known.get(text);
+  if (present !== undefined) return present;
+  known.set(text, made);
   return made;
+}
+
+/** Computations of equal text are equal. */
+export function textOf(computation: Computation): string {
+  return (computation.text ??= `${computation.dims.join()} ${[...computation.donated].join()} ${printFunction(computation.func)}`);
 }
 
 /** One that nobody else can mean. */

@@ -6,19 +6,19 @@
  */
 
 import { ArgumentError, type Device, hostTensor, type NestedNumbers } from "tsdlc-runtime";
-import { IrError } from "../../ir/builder.ts";
 import { only } from "../../ir/expect.ts";
-import { TypeFault } from "../../ir/op.ts";
 import type { DType } from "../../ir/type.ts";
 import type { DTypeName } from "../shape.ts";
-import { PassError } from "../../passes/pipeline.ts";
 import { checkNumber } from "../surface/argument.ts";
 import { type AnyTensor, isLeaf, makeHandle } from "./handles.ts";
 import { type Application, deviceOf, execute } from "./execute.ts";
 import { type Argument, dependsOnDevice, type DeviceKind, generalize, type TensorFacts } from "./generalize.ts";
+import { faultOf } from "./faults.ts";
 import { NamedSize } from "./named-size.ts";
 import { currentTrace, type OpenTrace } from "./trace.ts";
 import { describeValue, printNumber } from "./trees.ts";
+
+export { withFaults } from "./faults.ts";
 
 /** What is known of a primitive, and its calls of late. */
 interface Primitive {
@@ -236,25 +236,4 @@ function toArgument(argument: unknown): Argument {
   if (isLeaf(argument)) return { dtype: argument.dtype as DType, shape: argument.shape };
   if (Array.isArray(argument)) return argument.map(toArgument);
   return argument as Argument;
-}
-
-/* ---------------------------------------------------------------- faults */
-
-export function withFaults<T>(name: string, body: () => T): T {
-  try {
-    return body();
-  } catch (thrown) {
-    throw faultOf(name, thrown);
-  }
-}
-
-/** What a rule of the surface table or of the IR says, as the error of the call; other errors as they are. */
-function faultOf(name: string, thrown: unknown): unknown {
-  const error = thrown instanceof PassError ? thrown.cause : thrown;
-  if (!(error instanceof TypeFault || error instanceof IrError)) return thrown;
-  const facts = error.facts.length === 0 || error.message.includes(error.facts.join(", ")) ? "" : ` (${error.facts.join(", ")})`;
-  const help = error.help === undefined ? "" : `: ${error.help}`;
-  const message = error instanceof IrError ? error.message.replace(/^\w+: /, "") : error.message;
-  const place = message.startsWith(`${name} `) ? "" : `${name}: `;
-  return new ArgumentError(`${place}${message}${facts}${help}`, { cause: error });
 }

@@ -1,13 +1,14 @@
 /** One computation on tensors, now: where it runs, and the handles of what it gives. */
 
 import { type Device, type DeviceBuffer, DeviceError, type PreparedPlan, tensorBrand } from "tsdlc-runtime";
-import { bufferOn, deviceInUse, present, typeOf } from "tsdlc-runtime/library";
+import { deviceInUse, present, typeOf } from "tsdlc-runtime/library";
 import { at } from "../../ir/expect.ts";
 import { type AnyTensor, makeHandle } from "./handles.ts";
 import type { Computation } from "./computation.ts";
 import type { TensorFacts } from "./generalize.ts";
 import { usualDevice } from "./host.ts";
-import { prepare } from "./kernels.ts";
+import { needsCompiler, prepare } from "./kernels.ts";
+import { isAwaited, operandOn, putOff, runPutOffs } from "./pending.ts";
 import { noteInScope } from "./scope.ts";
 import { isTaping, writeOnTapes } from "./tape.ts";
 import { currentTrace } from "./trace.ts";
@@ -30,16 +31,25 @@ export function execute(application: Application, inputs: readonly AnyTensor[], 
 
 function run(application: Application, inputs: readonly AnyTensor[], name: string): readonly AnyTensor[] {
   const device = deviceOf(inputs, name);
+  // What consumes operands comes after what reads them, and says at once which it may not consume.
+  const isConsuming = application.computation.donated.size > 0;
+  if (isConsuming) runPutOffs();
+  else if (isAwaited(inputs)) return made(putOff(application, inputs, name, device));
   if (application.prepared?.device !== device) {
+    if (!isConsuming && needsCompiler(application.computation, device)) return made(putOff(application, inputs, name, device));
     application.prepared = { device, plan: prepare(application.computation, application.sizes, device) };
   }
   const { plan } = application.prepared;
   const given: DeviceBuffer[] = [];
-  for (const input of inputs) given.push(bufferOn(device, input, true));
+  for (const input of inputs) given.push(operandOn(device, input));
   const buffers = plan.runSmall?.(given) ?? plan.run(given);
   const outputs: AnyTensor[] = [];
   let next = 0;
   for (const { dtype, shape } of application.results) outputs.push(makeHandle(dtype, shape, { kind: "device", device, buffer: at(buffers, next++) }));
+  return made(outputs);
+}
+
+function made(outputs: readonly AnyTensor[]): readonly AnyTensor[] {
   noteInScope(outputs);
   return outputs;
 }

@@ -4,6 +4,7 @@
  */
 
 import { isTensor, type Shape, type TensorState } from "tsdlc-runtime";
+import { addOwnFolder } from "tsdlc-runtime/library";
 import { present } from "../../ir/expect.ts";
 import type { DTypeName } from "../shape.ts";
 import type { Tensor } from "../tensor.ts";
@@ -19,6 +20,7 @@ let introduced: TensorClass | undefined;
 
 export function introduce(tensors: TensorClass): void {
   introduced = tensors;
+  addOwnFolder(import.meta.url, "eager/handles");
 }
 
 export function makeHandle(dtype: DTypeName, shape: readonly number[], state: TensorState): AnyTensor {

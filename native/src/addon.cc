@@ -12,6 +12,7 @@
 #include "cuda/addon.h"
 #include "description.h"
 #include "device-object.h"
+#include "endings.h"
 #include "plan-object.h"
 
 namespace tsdlc {
@@ -19,6 +20,12 @@ namespace tsdlc {
 namespace {
 
 using Library = std::shared_ptr<KernelLibrary>;
+
+/// Memory of JavaScript in which small buffers lie.
+struct Adopted {
+  std::shared_ptr<Allocator> allocator;
+  size_t bytes;
+};
 
 size_t physicalBytes() {
   return static_cast<size_t>(sysconf(_SC_PHYS_PAGES)) * static_cast<size_t>(sysconf(_SC_PAGESIZE));
@@ -28,6 +35,7 @@ class Device : public DeviceObject<Device> {
  public:
   static Napi::Function define(Napi::Env env) {
     Members members = commonMembers();
+    members.push_back(InstanceMethod<&Device::adopt>("adopt"));
     members.push_back(InstanceMethod<&Device::openLibrary>("openLibrary"));
     members.push_back(InstanceMethod<&Device::prepare>("prepare"));
     members.push_back(InstanceAccessor<&Device::threads>("threads"));
@@ -49,6 +57,22 @@ class Device : public DeviceObject<Device> {
 
  private:
   friend class DeviceObject<Device>;
+
+  /// adopt(memory: ArrayBuffer): [address: number, token], for runAt; the memory counts as live as long as the token is
+  /// referred to, which must not outlive it
+  Napi::Value adopt(const Napi::CallbackInfo& info) {
+    auto memory = info[0].As<Napi::ArrayBuffer>();
+    auto* adopted = new Adopted{machine_->allocator, memory.ByteLength()};
+    adopted->allocator->adopt(adopted->bytes);
+    Napi::Array both = Napi::Array::New(info.Env(), 2);
+    both.Set(0u, static_cast<double>(reinterpret_cast<uintptr_t>(memory.Data())));
+    // Within the collection, as with handles: a loop that never waits counts right.
+    both.Set(1u, Napi::External<Adopted>::New(info.Env(), adopted, [](Napi::BasicEnv, Adopted* ended) {
+      ended->allocator->disown(ended->bytes);
+      delete ended;
+    }));
+    return both;
+  }
 
   /// openLibrary(path: string): an opaque library
   Napi::Value openLibrary(const Napi::CallbackInfo& info) {
@@ -84,15 +108,10 @@ Napi::Value listCpuFeatures(const Napi::CallbackInfo& info) {
   return list;
 }
 
-/// addressOf(memory: ArrayBuffer): number, for runAt; good for as long as the memory is referred to
-Napi::Value addressOf(const Napi::CallbackInfo& info) {
-  return Napi::Number::New(info.Env(), static_cast<double>(reinterpret_cast<uintptr_t>(info[0].As<Napi::ArrayBuffer>().Data())));
-}
-
 Napi::Object initialize(Napi::Env env, Napi::Object exports) {
   PlanObject::define(env);
   exports.Set("Device", Device::define(env));
-  exports.Set("addressOf", Napi::Function::New<addressOf>(env, "addressOf"));
+  exports.Set("Endings", Endings::define(env));
   exports.Set("cpuFeatures", Napi::Function::New<listCpuFeatures>(env, "cpuFeatures"));
   cuda::define(env, exports);
   return exports;

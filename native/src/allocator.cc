@@ -49,6 +49,17 @@ void Allocator::release(void* data, size_t bytes) {
   trimLocked(cacheLimit_);
 }
 
+void Allocator::adopt(size_t bytes) {
+  std::lock_guard<std::mutex> lock(mutex_);
+  live_ += bytes;
+  peak_ = std::max(peak_, live_);
+}
+
+void Allocator::disown(size_t bytes) {
+  std::lock_guard<std::mutex> lock(mutex_);
+  live_ -= bytes;
+}
+
 void Allocator::trim(size_t keep) {
   std::lock_guard<std::mutex> lock(mutex_);
   trimLocked(keep);

@@ -37,6 +37,9 @@ class Allocator {
   void* allocate(size_t bytes);
   /// `bytes` as given to `allocate`.
   void release(void* data, size_t bytes);
+  /// Counts memory that somebody else has made and that buffers lie in; until `disown` it is live.
+  void adopt(size_t bytes);
+  void disown(size_t bytes);
   /// Gives cached blocks back to the system, oldest first, until at most `keep` bytes are cached.
   void trim(size_t keep);
   Use use() const;

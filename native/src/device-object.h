@@ -53,6 +53,7 @@ class DeviceObject : public Napi::ObjectWrap<Self> {
   Napi::Value write(const Napi::CallbackInfo& info) {
     const auto bytes = info[0].As<Napi::Uint8Array>();
     int64_t adjustment = 0;
+    machine_->easePressure();
     try {
       const Napi::Value handle = newHandle(info.Env(), machine_->write(bytes.Data(), bytes.ByteLength()), adjustment);
       Napi::MemoryManagement::AdjustExternalMemory(info.Env(), adjustment);

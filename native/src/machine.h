@@ -40,6 +40,11 @@ class Machine {
   virtual void read(std::shared_ptr<Storage> storage, void* into, std::unique_ptr<Completion> completion) = 0;
   /// The same, blocking; why there is nothing to read, or null.
   virtual FailureReference readNow(const std::shared_ptr<Storage>& storage, void* into) = 0;
+  /// Before something is written: when much of the memory is in use, runs that hold some of it end first. A loop that
+  /// never waits and brings new data with each step would else have all of them in memory.
+  void easePressure() {
+    if (!queue.idle() && allocator->use().live > allocator->limit() / pressure) queue.waitForRoom(fewUnfinished);
+  }
   /// What `allocator` has given out, and all that is kept for later.
   virtual Allocator::Use use() const { return allocator->use(); }
   /// Gives unused memory back to the system.
@@ -51,6 +56,10 @@ class Machine {
 
   const std::shared_ptr<Allocator> allocator;
   RunQueue queue;
+
+ private:
+  static constexpr size_t pressure = 8;
+  static constexpr size_t fewUnfinished = 64;
 };
 
 }  // namespace tsdlc

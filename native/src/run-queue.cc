@@ -6,7 +6,17 @@
 
 namespace tsdlc {
 
+namespace {
+
+/// Jobs beyond which the caller waits, and the ones that are left when it goes on. Far more than it takes to keep a
+/// device busy; a kilobyte or so each.
+constexpr size_t mostUnfinished = 4096;
+constexpr size_t leftUnfinished = 2048;
+
+}  // namespace
+
 void RunQueue::push(std::unique_ptr<Job> job) {
+  if (unfinished_.load() >= mostUnfinished) waitForRoom(leftUnfinished);
   if (!thread_.joinable() && !closing_.load()) thread_ = std::thread([this] { work(); });
   bool wake;
   {
@@ -20,6 +30,10 @@ void RunQueue::push(std::unique_ptr<Job> job) {
     wake = asleep_;
   }
   if (wake) added_.notify_one();
+}
+
+void RunQueue::waitForRoom(size_t unfinished) {
+  wait([this, unfinished] { return unfinished_.load() <= unfinished || closing_.load(); });
 }
 
 void RunQueue::wait(const std::function<bool()>& done) {

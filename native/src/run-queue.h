@@ -30,8 +30,11 @@ class RunQueue {
   RunQueue(const RunQueue&) = delete;
   RunQueue& operator=(const RunQueue&) = delete;
 
-  /// Called, like `idle` and `wait`, on the JavaScript thread only.
+  /// Called, like `idle` and `wait`, on the JavaScript thread only. Blocks while very many jobs are unfinished: a loop
+  /// that never waits would else be ahead of the device without bound, and all that it has queued holds memory.
   void push(std::unique_ptr<Job> job);
+  /// Blocks until at most so many jobs are unfinished.
+  void waitForRoom(size_t unfinished);
   /// Nothing is queued or running: the caller may execute a job itself and keep the order.
   bool idle() const { return unfinished_.load() == 0; }
   /// Blocks until `done()`, which can only change when a job ends.

@@ -69,9 +69,9 @@ describe("small tensors on the cpu", () => {
   });
 
   it("lie at addresses of whole vectors", () => {
-    const memory = new SmallMemory((slab) => slab.byteLength + 24);
+    const memory = new SmallMemory((slab) => [slab.byteLength + 24, {}]);
     const pieces = [0, 1, 64, 65, 4096, 3].map((bytes) => memory.allocate(bytes));
-    for (const { address, bytes, offset, slab } of pieces) assert.ok(address % 64 === 0 && offset + bytes <= slab.byteLength);
+    for (const { address, bytes, offset, slab } of pieces) assert.ok(address % 64 === 0 && offset + bytes <= slab.memory.byteLength);
     pieces.forEach((piece, i) => pieces.slice(i + 1).forEach((other) => assert.ok(other.slab !== piece.slab || other.offset >= piece.offset + Math.max(piece.bytes, 1))));
     const slabs = new Set(Array.from({ length: 100 }, () => memory.allocate(4096).slab));
     assert.ok(slabs.size > 3);

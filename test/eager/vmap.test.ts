@@ -200,7 +200,7 @@ describe("vmap op by op", function () {
 
     it("a value that is read", () => {
       assert.throws(() => vmap(((p: Any) => (p.sum().item() > 0 ? p : p.neg())) as Any)(rows), (error) => error instanceof HandleError
-        && error.message === "this f32[] has no elements while vmap of the function is traced: choose with where(condition, a, b), or return it and read it after the call");
+        && error.message === "this f32[] has no elements while vmap of the function is traced: choose with where(condition, a, b) or cond(condition, f, g), loop with whileLoop or scan, or return it and read it after the call; a model that is built may branch on item() itself");
     });
 
     it("a tensor that left the function", () => {

@@ -17,6 +17,7 @@ import { interpret } from "../../ir/interpret.ts";
 import type { SignatureTree } from "../../ir/signature.ts";
 import { verify } from "../../ir/verify.ts";
 import { casesFolder, compareBlessed, printCompiled, renderFaults } from "./run-cases.ts";
+import * as controlFlow from "./programs/control-flow.ts";
 import * as numbers from "./programs/numbers.ts";
 import * as statics from "./programs/statics.ts";
 
@@ -75,6 +76,7 @@ describe("frontend", function () {
     it("while a model is built", () => compareWithJavaScript("statics", statics, []));
     for (const inputs of [[0.75, 2.5], [-1.3, 0.4], [-2.5, 3], [250, 0.01]]) {
       it(`on numbers of run time ${inputs.join(", ")}`, () => compareWithJavaScript("numbers", numbers, inputs));
+      it(`in branches and loops on ${inputs.join(", ")}`, () => compareWithJavaScript("control-flow", controlFlow, inputs));
     }
   });
 

@@ -1,7 +1,7 @@
 /** Models that composites.test.ts compiles and runs: one for each function of the library that is written in the DSL. */
 
 import {
-  constant, embedding, grad, initial, layerNorm, linear, mapTree, model, optim, random, rmsNorm, stack, type Tensor, valueAndGrad,
+  cond, constant, embedding, grad, initial, layerNorm, linear, mapTree, model, optim, random, rmsNorm, scan, stack, type Tensor, valueAndGrad, whileLoop,
 } from "tsdlc";
 
 type Matrix = Tensor<["N", "C"]>;
@@ -91,4 +91,31 @@ export const optimizers = model((params: Weights, rate: Tensor<[]>) => ({
   nesterov: threeSteps(optim.momentum({ learningRate: 0.1, nesterov: true }), params),
   adam: threeSteps(optim.adam({ learningRate: 0.1 }), params),
   adamW: threeSteps(optim.adamW({ learningRate: rate, weightDecay: 0.1 }), params),
+}));
+
+/* ------------------------------------------------------------ control flow */
+
+type Triple = Tensor<[3]>;
+
+/** x halved until none of it is above 1. */
+const halved = (x: Triple): Triple => whileLoop((y: Triple) => y.max().gt(1), (y: Triple) => y.mul(0.5), x);
+
+const bent = (x: Triple): Triple => cond(x.sum().gt(0), (y: Triple) => y.square(), (y: Triple) => y.mul(3), x);
+
+const leaky = (xs: Tensor<[4, 3]>, rate: Tensor<[]>, reverse: boolean) =>
+  scan((h: Triple, x: Triple) => {
+    const next = h.mul(rate).add(x);
+    return [next, { h: next, positive: next.gt(0) }] as const;
+  }, constant([0, 0, 0]), xs, { reverse });
+
+export const controls = model((x: Triple, xs: Tensor<[4, 3]>, rate: Tensor<[]>) => {
+  const [last, { h, positive }] = leaky(xs, rate, false);
+  const [first, backwards] = leaky(xs, rate, true);
+  return { halved: halved(x), bent: bent(x), last, h, positive, first, backwards: backwards.h };
+});
+
+export const controlGradients = model((x: Triple, xs: Tensor<[4, 3]>, rate: Tensor<[]>) => ({
+  halved: grad((y: Triple) => halved(y).sum())(x),
+  bent: grad((y: Triple) => bent(y).sum())(x),
+  scan: grad((ys: Tensor<[4, 3]>, r: Tensor<[]>) => leaky(ys, r, false)[1].h.square().sum() as Tensor<[]>, { wrt: [0, 1] })(xs, rate),
 }));

@@ -162,6 +162,46 @@ for (const host of [interpreter, ...(await machinesForModels()).map(hostOn), ...
     return Object.fromEntries(leafNames(signature.result).map((leaf, i) => [leaf, results[i]] as const).filter((pair): pair is [string, HostArray] => pair[1] !== undefined));
   }
 
+  describe("control flow", () => {
+    const xs = [[0.5, -1, 2], [0.25, 2, -1], [-0.75, 0.125, 0.5], [1, -2, 0.25]];
+    const rate = 0.75;
+    const inputs = (x: readonly number[]): readonly HostArray[] => [hostArray("f32", [3], x), hostArray("f32", [4, 3], xs.flat()), hostArray("f32", [], [rate])];
+    const recur = (rows: readonly (readonly number[])[]): readonly (readonly number[])[] => {
+      let h: readonly number[] = [0, 0, 0];
+      return rows.map((row) => (h = h.map((value, i) => value * rate + (row[i] ?? 0))));
+    };
+
+    for (const x of [[3, -1, 0.5], [-3, 0.25, 0.125], [40, 0, -50]]) {
+      it(`on ${x.join(", ")}`, async () => {
+        const turns = Math.max(0, Math.ceil(Math.log2(Math.max(...x))));
+        const isPositive = x.reduce((sum, value) => sum + value, 0) > 0;
+        const results = await run("controls", ...inputs(x));
+        const [forwards, backwards] = [recur(xs), [...recur(xs.toReversed())].reverse()];
+        assertClose(results["halved"], x.map((value) => value / 2 ** turns), "halved");
+        assertClose(results["bent"], x.map((value) => (isPositive ? value * value : 3 * value)), "bent");
+        assertClose(results["last"], forwards[3] ?? [], "last");
+        assertClose(results["h"], forwards.flat(), "h");
+        assertClose(results["positive"], forwards.flat().map((value) => (value > 0 ? 1 : 0)), "positive");
+        assertClose(results["first"], backwards[0] ?? [], "first");
+        assertClose(results["backwards"], backwards.flat(), "backwards");
+
+        const gradients = await run("controlGradients", ...inputs(x));
+        assertClose(gradients["halved"], x.map(() => 1 / 2 ** turns), "gradient of halved");
+        assertClose(gradients["bent"], x.map((value) => (isPositive ? 2 * value : 3)), "gradient of bent");
+        // Backwards through h[t] = rate h[t-1] + x[t], for the loss sum h^2.
+        const pulled: number[][] = [];
+        let [ahead, ofRate] = [[0, 0, 0], 0];
+        for (let t = 3; t >= 0; t--) {
+          ahead = ahead.map((value, i) => value * rate + 2 * (forwards[t]?.[i] ?? 0));
+          ofRate += ahead.reduce((sum, value, i) => sum + value * (forwards[t - 1]?.[i] ?? 0), 0);
+          pulled.unshift(ahead);
+        }
+        assertClose(gradients["scan.0"], pulled.flat(), "gradient by the rows");
+        assertClose(gradients["scan.1"], [ofRate], "gradient by the rate");
+      });
+    }
+  });
+
   describe("activations", () => {
     // The ends are where exp overflows in a careless formula; 0 is where one-sided gradients differ.
     const points = [-100, -3, -1, -0.5, 0, 0.5, 1, 3, 100];

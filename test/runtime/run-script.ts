@@ -14,12 +14,14 @@ export interface ScriptOptions {
   /** Beside the environment of this process; undefined takes a variable away. */
   readonly environment?: Readonly<Record<string, string | undefined>>;
   readonly nodeOptions?: readonly string[];
+  /** Milliseconds; a minute when absent. */
+  readonly timeout?: number;
 }
 
 /** Runs a module whose imports are relative to `folder`, the repository when absent. */
-export function runScript(script: string, { folder = root, environment = {}, nodeOptions = [] }: ScriptOptions = {}): SpawnSyncReturns<string> {
+export function runScript(script: string, { folder = root, environment = {}, nodeOptions = [], timeout = 60_000 }: ScriptOptions = {}): SpawnSyncReturns<string> {
   return spawnSync(process.execPath, [...nodeOptions, ...nodeFlags, "-e", script], {
-    cwd: folder, encoding: "utf8", env: { ...process.env, ...environment }, timeout: 60_000,
+    cwd: folder, encoding: "utf8", env: { ...process.env, ...environment }, timeout,
   });
 }
 

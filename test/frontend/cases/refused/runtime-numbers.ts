@@ -2,13 +2,6 @@ import { model, type Tensor } from "tsdlc";
 
 export const axis = model((x: Tensor<[3, 4]>, n: number) => (x as Tensor<readonly number[]>).sum(n));
 export const size = model((x: Tensor<[4]>, n: number) => x.reshape([n, 2]));
-export const bound = model((x: Tensor<[3]>, n: number) => {
-  let y = x;
-  for (let i = 0; i < n; i++) y = y.mul(2);
-  return y;
-});
-export const condition = model((x: Tensor<[3]>, n: number) => (n > 0 ? x : x.neg()));
-export const truth = model((x: Tensor<[3]>, n: number) => (n ? x : x.neg()));
 export const index = model((x: Tensor<[3]>, n: number) => [x, x.neg()][n]);
 export const length = model((x: Tensor<[3]>, n: number) => Array.from({ length: n }, () => x));
 export const text = model((x: Tensor<[3]>, n: number) => x.mul(`${n}`.length));
@@ -24,8 +17,3 @@ export const tensorLoop = model((x: Tensor<[]>) => {
   return y;
 });
 export const and = model((x: Tensor<[], "bool">, y: Tensor<[], "bool">) => x && y);
-export const item = model((x: Tensor<[]>) => (x as never as { item(): number }).item());
-export const itemCondition = model((x: Tensor<["N"]>) => {
-  if ((x.sum() as never as { item(): number }).item() > 0) return x;
-  return x.neg();
-});
