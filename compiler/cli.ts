@@ -1,6 +1,6 @@
 #!/usr/bin/env node
 /**
- * The command line: `tsdlc build | check | opt | run`.
+ * The command line: `tsdlc build | check | opt | run | diff | devices`.
  *
  * This file knows options and help. What a command does is in the file of its name, which is imported when the
  * command runs, so that `--help` and an unchanged build load nothing else.
@@ -117,7 +117,7 @@ program
   .description("call one function of a built package, a model or a .ir file and print what it returns")
   .argument("<program>", "a folder made by tsdlc build, a .ts file or a .ir file")
   .option("--function <name>", "which function (default: the only one)")
-  .option("--inputs <file>", "JSON: an array with one entry for each argument; tensors as nested arrays, objects by field")
+  .option("--inputs <file>", "JSON, an array with one entry for each argument: tensors as nested arrays, objects by field; or .safetensors or .npz, with tensors named by path as in params.w1")
   .option("--dims <sizes>", "sizes of named dims for arguments that are not given, as N=3,M=4 (default: 1 each)")
   .addHelpText("after", `
 Arguments that --inputs does not give, or gives as null, are zeros.
@@ -132,6 +132,38 @@ Examples:
       functionName: options.function,
       inputs: options.inputs,
       dims: options.dims,
+      device: surroundings.device,
+      compilerVersion: readVersion(),
+    }, progress);
+    progress.finish();
+    print(text);
+  });
+
+program
+  .command("diff")
+  .description("run a model eager and compiled side by side and name the first line where they part")
+  .argument("<program>", "a .ts file or a .ir file")
+  .option("--inputs <file>", "every argument: .safetensors or .npz, with tensors named by path as in params.w1, or .json as run takes it (required)")
+  .option("--function <name>", "which function (default: the only one)")
+  .option("--ulp <count>", "how many units in the last place are no difference", "64")
+  .addHelpText("after", `
+Eager is each op by itself, on the cpu. Compiled is what tsdlc build makes, for the device that TSDLC_DEVICE names, else
+the cpu. Each value on the way is compared: with what its op gives on the same operands, and with that of the eager run.
+What is compared are all values of the program, which must fit into memory together.
+
+Exit codes: 0 they agree, 1 they part; 2 and 3 as always.
+
+Examples:
+  tsdlc diff model.ts --function step --inputs step.safetensors
+  TSDLC_DEVICE=webgpu tsdlc diff model.ts --function predict --inputs batch.safetensors --ulp 500`)
+  .action(async (path: string, options: DiffFlags) => {
+    if (options.inputs === undefined || options.inputs === "") throw new UsageError("diff needs a file with every argument", `add --inputs, as in: tsdlc diff ${path} --inputs arguments.safetensors`);
+    const { diff } = await import("./diff.ts");
+    const text = await diff({
+      path,
+      functionName: options.function,
+      inputs: options.inputs,
+      ulps: options.ulp,
       device: surroundings.device,
       compilerVersion: readVersion(),
     }, progress);
@@ -167,6 +199,12 @@ interface RunFlags {
   readonly function?: string;
   readonly inputs?: string;
   readonly dims?: string;
+}
+
+interface DiffFlags {
+  readonly inputs?: string;
+  readonly function?: string;
+  readonly ulp: string;
 }
 
 for (const command of [program, ...program.commands]) command.exitOverride();

@@ -9,7 +9,7 @@ import { readFileSync } from "node:fs";
 import picocolors from "picocolors";
 import type { Span } from "../ir/module.ts";
 
-/** Every code once: 1xxx types of parameters, 2xxx values and shapes, 3xxx the language, 4xxx files and models, 5xxx targets. */
+/** Every code once: 1xxx types of parameters, 2xxx values and shapes, 3xxx the language, 4xxx files and models, 5xxx targets, 6xxx comparisons. */
 export const diagnosticCodes = {
   TSDL1001: "a parameter of a model has a type that is not a tree of tensors and numbers",
   TSDL1002: "the parameter list of a model has a form that callers of a package cannot use",
@@ -35,6 +35,9 @@ export const diagnosticCodes = {
   TSDL4004: "two models have one name",
   TSDL4006: "a module in text form breaks a rule of the IR",
   TSDL5001: "a value has a dtype that a target does not have",
+  TSDL6001: "a compiled op gives another result than the same op by itself",
+  TSDL6002: "rounding grows until a compiled program and the same ops one by one differ",
+  TSDL6003: "a compiled program gives other results when the values on its way are not kept",
 } as const;
 
 export type DiagnosticCode = keyof typeof diagnosticCodes;

@@ -35,10 +35,10 @@ export async function reportError(error: unknown, { colours, debug }: Surroundin
     const frames = error.diagnostics.map((diagnostic) => renderDiagnostic(diagnostic, { colours }));
     return { text: `${frames.join("\n")}\n${countErrors(frames.length)}\n`, exitCode: exitCodes.diagnostics };
   }
-  const { ArgumentError, CompileError, PackageError, TsdlcError } = await import("tsdlc-runtime");
+  const { ArgumentError, CompileError, DataFormatError, PackageError, TsdlcError } = await import("tsdlc-runtime");
   // The runtime's errors say what to do; only C that the compiler refuses is our fault.
   if (error instanceof TsdlcError && !(error instanceof CompileError)) {
-    const isInput = error instanceof ArgumentError || error instanceof PackageError;
+    const isInput = error instanceof ArgumentError || error instanceof PackageError || error instanceof DataFormatError;
     return { text: `${head}: ${error.message}\n`, exitCode: isInput ? exitCodes.usage : exitCodes.internal };
   }
   const message = error instanceof Error ? error.message : String(error);

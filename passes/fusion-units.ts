@@ -120,8 +120,7 @@ export class Units {
   /** Whether something outside of both depends on `first` and is depended on by `second`. */
   isBetween(first: Group, second: Group): boolean {
     const seen = new Set<Unit>();
-    // What ends before `first` begins cannot depend on it.
-    const start = Math.min(...[...first.own].map((op) => this.#at(op)));
+    const start = this.#startOf(first);
     const reaches = (unit: Unit, isDirect: boolean): boolean =>
       this.#dependencies(unit).some((dependency) => {
         if (dependency === first) return !isDirect;
@@ -130,6 +129,19 @@ export class Units {
         return reaches(dependency, false);
       });
     return reaches(second, true);
+  }
+
+  /**
+   * What ends before here cannot depend on a group. That is before the group begins, unless another unit begins earlier and
+   * ends later: it may read the group's results at its end, and be read at its beginning.
+   */
+  #startOf(group: Group): number {
+    let start = this.#first(group);
+    const units = this.groups();
+    for (let earlier = start; ; start = earlier) {
+      for (const unit of units) if (this.#last(unit) >= start) earlier = Math.min(earlier, this.#first(unit));
+      if (earlier === start) return start;
+    }
   }
 
   /** What the union of groups would be: inputs, ops with copies in order, and what others read of it. */
@@ -222,6 +234,10 @@ export class Units {
       }
     }
     return [...ops].toSorted((left, right) => this.#at(left) - this.#at(right));
+  }
+
+  #first(unit: Unit): number {
+    return unit.kind === "other" ? this.#at(unit.op) : Math.min(...[...unit.own].map((op) => this.#at(op)));
   }
 
   #last(unit: Unit): number {

@@ -6,6 +6,7 @@
 export { type CheckpointTree, loadCheckpoint, saveCheckpoint } from "./checkpoint.ts";
 export { loadTree, type LoadTreeOptions } from "./load-tree.ts";
 export { fromNpy, toNpy } from "./npy.ts";
+export { readNpz, toNpz } from "./npz.ts";
 export { readSafetensors, type SafetensorsBytes, type TensorSource, toSafetensors } from "./safetensors.ts";
 export { openSafetensors, type SafetensorsFile, writeSafetensors } from "./safetensors-file.ts";
 export type { Named } from "./safetensors-layout.ts";

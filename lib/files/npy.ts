@@ -23,11 +23,7 @@ const spellings = new Map<DTypeName, string>([...dtypes].map(([spelling, dtype])
 export function fromNpy(bytes: Uint8Array | ArrayBuffer, name = "the bytes"): AnyTensor {
   const file = bytes instanceof Uint8Array ? bytes : new Uint8Array(bytes);
   const { descr, isFortran, shape, dataStart } = readNpyHeader(file, name);
-  const [, order, spelling] = /^([<>|])(\w+)$/.exec(descr) ?? [];
-  const dtype = dtypes.get(spelling ?? "");
-  if (dtype === undefined || (order === "|" && bytesPerElement(dtype) > 1)) {
-    throw new DataFormatError(`${name}: its dtype is ${quote(descr)}, which no tensor here can hold: convert it first, with .astype, to float64, float32, float16, int64, int32, int8, uint32, uint8 or bool`);
-  }
+  const dtype = dtypeOfNpy(descr, name);
   const size = bytesPerElement(dtype);
   const expected = (countOf(shape) ?? Infinity) * size;
   const type = `${dtype}[${shape.join(",")}]`;
@@ -36,7 +32,15 @@ export function fromNpy(bytes: Uint8Array | ArrayBuffer, name = "the bytes"): An
   if (data.length !== expected) {
     throw new DataFormatError(`${name}: ${data.length < expected ? "truncated" : "too long"}: ${type} takes ${expected} bytes after the header, and there are ${data.length}`);
   }
-  return tensorOfBytes(dtype, shape, isFortran ? rowMajor(data, shape, size) : data, order === ">" ? "big" : "little", name);
+  return tensorOfBytes(dtype, shape, isFortran ? rowMajor(data, shape, size) : data, descr.startsWith(">") ? "big" : "little", name);
+}
+
+/** The dtype that NumPy spells so: "<f4". Throws DataFormatError, beginning with `name`, for one that no tensor has. */
+export function dtypeOfNpy(descr: string, name: string): DTypeName {
+  const [, order, spelling] = /^([<>|])(\w+)$/.exec(descr) ?? [];
+  const dtype = dtypes.get(spelling ?? "");
+  if (dtype !== undefined && !(order === "|" && bytesPerElement(dtype) > 1)) return dtype;
+  throw new DataFormatError(`${name}: its dtype is ${quote(descr)}, which no tensor here can hold: convert it first, with .astype, to float64, float32, float16, int64, int32, int8, uint32, uint8 or bool`);
 }
 
 /**

@@ -9,7 +9,7 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import fc from "fast-check";
-import { saveCheckpoint, toNpy, writeSafetensors } from "../../lib/files/index.ts";
+import { saveCheckpoint, toNpy, toNpz, writeSafetensors } from "../../lib/files/index.ts";
 import { anyTensor, dtypes, facts, referenceFolder } from "./file-tensors.ts";
 
 describe("files of ours in Python", function () {
@@ -36,6 +36,11 @@ describe("files of ours in Python", function () {
       const metadata = { format: "np", note: "two\nlines ☃ \"quoted\"" };
       await writeSafetensors(join(folder, "all.safetensors"), named, metadata);
       expected["all.safetensors"] = { metadata, tensors: Object.fromEntries(Object.entries(named).map(([name, one]) => [name, facts(one)])) };
+      const inNumpy = Object.fromEntries(Object.entries(named).filter(([, one]) => one.dtype !== "bf16"));
+      for (const [file, compress] of [["stored.npz", false], ["compressed.npz", true]] as const) {
+        writeFileSync(join(folder, file), await toNpz(inNumpy, { compress }));
+        expected[file] = { metadata: {}, tensors: Object.fromEntries(Object.entries(inNumpy).map(([name, one]) => [name, facts(one)])) };
+      }
       await writeSafetensors(join(folder, "none.safetensors"), {});
       expected["none.safetensors"] = { metadata: {}, tensors: {} };
       await saveCheckpoint(join(folder, "run.safetensors"), { params: tensors.slice(0, 3), step: 3 });

@@ -2,7 +2,7 @@
 
     python -m venv venv && venv/bin/pip install -r requirements.txt && venv/bin/python generate.py
 
-With a folder as argument it reads instead: every .npy and .safetensors file there, and prints what NumPy and safetensors
+With a folder as argument it reads instead: every .npy, .npz and .safetensors file there, and prints what NumPy and safetensors
 find in them, in the form of expected.json; test/files/python.test.ts gives it files of ours where Python is at hand.
 """
 
@@ -94,11 +94,30 @@ def write_safetensors(folder):
     }
 
 
+def write_npz(folder):
+    """As numpy.savez and numpy.savez_compressed write archives: every dtype that NumPy has, names with dots and letters of all kinds."""
+    arrays = {names[name]: array for name, array in samples().items() if name != "bfloat16"}
+    arrays["layers.0.weight"] = np.asfortranarray(np.arange(6, dtype=np.float32).reshape(2, 3))
+    arrays["größe ☃"] = np.array(1.0)
+    arrays["zeros"] = np.zeros((0, 4), dtype=np.float32)
+    np.savez(folder / "all.npz", **arrays)
+    np.savez_compressed(folder / "compressed.npz", **arrays)
+    np.savez(folder / "refused-int16.npz", np.zeros(2, dtype=np.int16))
+    described = {name: describe(array) for name, array in arrays.items()}
+    return {
+        "all.npz": {"metadata": {}, "tensors": described}, "compressed.npz": {"metadata": {}, "tensors": described},
+        "refused-int16.npz": "refused",
+    }
+
+
 def read(folder):
     found = {}
     for path in sorted(folder.iterdir()):
         if path.suffix == ".npy":
             found[path.name] = describe(np.load(path, allow_pickle=False))
+        elif path.suffix == ".npz":
+            with np.load(path, allow_pickle=False) as file:
+                found[path.name] = {"metadata": {}, "tensors": {name: describe(array) for name, array in file.items()}}
         elif path.suffix == ".safetensors":
             with safe_open(path, framework="numpy") as file:
                 tensors = {name: describe(file.get_tensor(name)) for name in file.keys()}
@@ -110,6 +129,6 @@ if len(sys.argv) > 1:
     print(json.dumps(read(Path(sys.argv[1]))))
 else:
     here = Path(__file__).parent
-    files = {**write_npy(here), **write_safetensors(here)}
+    files = {**write_npy(here), **write_npz(here), **write_safetensors(here)}
     versions = {name: version(name) for name in ("ml_dtypes", "numpy", "safetensors")}
     (here / "expected.json").write_text(json.dumps({"versions": versions, "files": files}, indent=1, ensure_ascii=False) + "\n")
