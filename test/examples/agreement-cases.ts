@@ -156,8 +156,7 @@ export const agreementCases: readonly AgreementCase[] = [
     expected: () => [solvePlainly(matrix, rightHandSide)],
     errors: [
       { way: "eager", device: "webgpu", name: "DeviceError", says: "use await data()" },
-      { way: "jit", name: "HandleError", says: "choose with where(condition, a, b)" },
-      { way: "built", name: "TSDL3003", says: "where(condition, a, b)" },
+      { way: "jit", name: "HandleError", says: "loop with whileLoop or scan" },
     ],
   }, "solve"),
 ];
