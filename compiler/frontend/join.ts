@@ -27,6 +27,8 @@ export interface Joins {
   filler(leaf: TensorValue | RuntimeNumber | RuntimeBoolean): StaticValue;
 }
 
+const absentInOne = new Unjoined("one side of a branch made it, and the other did not", true);
+
 export type Numeric = number | RuntimeNumber | DimValue | DimQuotient;
 
 export class Joiner {
@@ -52,12 +54,12 @@ export class Joiner {
     if (isVariable(left) && isVariable(right)) return { value: this.value(left.value, right.value), isInitialized: left.isInitialized && right.isInitialized };
     if (left instanceof Map && right instanceof Map) {
       const keys = new Set<string>([...left.keys(), ...right.keys()]);
-      return new Map([...keys].map((key) => [key, this.value(left.get(key) as StaticValue, right.get(key) as StaticValue)]));
+      return new Map([...keys].map((key) => [key, left.has(key) && right.has(key) ? this.value(left.get(key) as StaticValue, right.get(key) as StaticValue) : absentInOne]));
     }
     const [first, second] = [left as readonly StaticValue[], right as readonly StaticValue[]];
     if (first.length === second.length) return first.map((item, i) => this.value(item, second[i]));
     const what = `an array has ${first.length} elements after one side of a branch and ${second.length} after the other`;
-    return Array.from({ length: Math.max(first.length, second.length) }, () => new Unjoined(what));
+    return Array.from({ length: Math.max(first.length, second.length) }, () => new Unjoined(what, true));
   }
 
   value(left: StaticValue, right: StaticValue): StaticValue {
@@ -77,10 +79,10 @@ export class Joiner {
       const [first, second] = [this.#elements(this.#left, left), this.#elements(this.#right, right)];
       if (first.length === second.length) return this.#once(left, right, () => first.map((item, i) => this.value(item, second[i])));
     }
-    if (left instanceof ObjectValue && right instanceof ObjectValue) {
+    if (left instanceof ObjectValue && right instanceof ObjectValue && left.isOneKindWith(right)) {
       const [first, second] = [this.#fields(this.#left, left), this.#fields(this.#right, right)];
       if (first.size === second.size && [...first.keys()].every((key) => second.has(key))) {
-        return this.#once(left, right, () => new ObjectValue([...first].map(([key, item]) => [key, this.value(item, second.get(key))] as const), left.declared));
+        return this.#once(left, right, () => left.like([...first].map(([key, item]) => [key, this.value(item, second.get(key))] as const)));
       }
     }
     return new Unjoined(`it is ${describe(left)} after one side of a branch and ${describe(right)} after the other`);
@@ -99,7 +101,7 @@ export class Joiner {
     const again = side === this.#left ? (item: StaticValue) => this.ofLeft(item) : (item: StaticValue) => this.ofRight(item);
     if (value instanceof TensorValue || value instanceof RuntimeNumber || value instanceof RuntimeBoolean) return join(this.#joins.filler(value));
     if (isArray(value)) return this.#elements(side, value).map(again);
-    if (value instanceof ObjectValue) return new ObjectValue([...this.#fields(side, value)].map(([key, item]) => [key, again(item)] as const), value.declared);
+    if (value instanceof ObjectValue) return value.like([...this.#fields(side, value)].map(([key, item]) => [key, again(item)] as const));
     return value;
   }
 

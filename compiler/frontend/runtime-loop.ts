@@ -290,6 +290,6 @@ class RuntimeLoop {
 function mapLeaves(value: StaticValue, change: (leaf: TensorValue | RuntimeNumber | RuntimeBoolean) => StaticValue): StaticValue {
   if (value instanceof TensorValue || value instanceof RuntimeNumber || value instanceof RuntimeBoolean) return change(value);
   if (isArray(value)) return value.map((item) => mapLeaves(item, change));
-  if (value instanceof ObjectValue) return new ObjectValue([...value.fields].map(([key, item]) => [key, mapLeaves(item, change)] as const), value.declared);
+  if (value instanceof ObjectValue) return value.like([...value.fields].map(([key, item]) => [key, mapLeaves(item, change)] as const));
   return value;
 }
