@@ -180,6 +180,6 @@ export function writeField(run: Evaluation, object: ObjectValue | ClassValue, ke
 export function refuseFrozen(run: Evaluation, node: ts.Node): never {
   return refuse(run, node, "TSDL3005", "an object that lives outside of the model cannot be changed by it", {
     label: "changed here",
-    help: "make a copy in the model ({ ...object } or [...array]), or return the new value",
+    help: "make a copy in the model ({ ...object }, [...array] or new Map(map)), or return the new value",
   });
 }

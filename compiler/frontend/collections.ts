@@ -27,7 +27,7 @@ const both: Readonly<Record<string, CollectionMethod>> = {
   has: (run, collection, [key], node) => {
     const name = fieldOf(run, collection.kind, key, node);
     const field = collection.fields.get(name);
-    if (field instanceof Unjoined && field.mayBeAbsent) known(run, field, `has(${describe(key)})`, node);
+    if (field instanceof Unjoined && field.mayBeAbsent) known(run, field, `has(${nameOfKey(key)})`, node);
     return collection.fields.has(name);
   },
   delete: (run, collection, [key], node) => {
@@ -48,7 +48,7 @@ const both: Readonly<Record<string, CollectionMethod>> = {
 const methods: Readonly<Record<"Map" | "Set", Readonly<Record<string, CollectionMethod>>>> = {
   Map: {
     ...both,
-    get: (run, collection, [key], node) => known(run, collection.fields.get(fieldOf(run, "Map", key, node)), `the value of ${describe(key)}`, node),
+    get: (run, collection, [key], node) => known(run, collection.fields.get(fieldOf(run, "Map", key, node)), `the value of ${nameOfKey(key)}`, node),
     set: (run, collection, [key, value], node) => {
       const name = fieldOf(run, "Map", key, node);
       changeable(run, collection, node).fields.set(name, value);
@@ -85,7 +85,7 @@ export function entriesOf(run: Evaluation, collection: CollectionValue, node: ts
 export function presentFields(run: Evaluation, object: ObjectValue, node: ts.Node): readonly (readonly [string, StaticValue])[] {
   for (const [name, value] of object.fields) {
     if (!(value instanceof Unjoined) || !value.mayBeAbsent) continue;
-    refuse(run, node, "TSDL3004", `whether there is ${object instanceof CollectionValue ? `a key ${describe(keyOf(name))}` : `a field ${name}`} is known only at run time`, {
+    refuse(run, node, "TSDL3004", `whether there is ${object instanceof CollectionValue ? `the key ${nameOfKey(keyOf(name))}` : `a field ${name}`} is known only at run time`, {
       label: value.reason,
       help: "give it a value before the branch, or in both sides of it",
     });
@@ -100,6 +100,10 @@ function changeable(run: Evaluation, collection: CollectionValue, node: ts.Node)
 }
 
 /* ---------------------------------------------------------------- keys */
+
+function nameOfKey(key: StaticValue): string {
+  return typeof key === "string" ? JSON.stringify(key) : String(key);
+}
 
 function fieldOf(run: Evaluation, kind: "Map" | "Set", key: StaticValue, node: ts.Node): string {
   known(run, key, "the key", node);

@@ -133,13 +133,13 @@ function initialize(run: Evaluation, of: ClassValue, instance: ObjectValue, args
     if (of.superclass !== undefined) initialize(run, of.superclass, instance, args, site);
     return defineFields(run, of, instance, undefined);
   }
-  const prepare = (scope: Scope): void => {
-    scope.bindings.set("this", { value: instance, isConstant: true, isInitialized: of.superclass === undefined });
-  };
+  const self = { value: instance, isConstant: true, isInitialized: of.superclass === undefined };
+  const prepare = (scope: Scope): void => void scope.bindings.set("this", self);
   const begin = (scope: Scope): void => {
     if (of.superclass === undefined) defineFields(run, of, instance, scope);
   };
   const result = evaluateClosure(run, new Closure(of.name, constructor, of.scope), args, site, undefined, { prepare, begin });
+  if (!self.isInitialized) refuse(run, constructor, "TSDL2004", `the constructor of ${of.name} does not always call super()`, { help: "call it first, outside of branches" });
   if (result !== undefined) refuse(run, site, "TSDL3003", `the constructor of ${of.name} returns ${describe(result)}`, { help: "a constructor that is compiled returns nothing; write a function, or a static method, that returns the object" });
 }
 

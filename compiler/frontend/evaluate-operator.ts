@@ -11,6 +11,7 @@ import { tensorType } from "../../ir/type.ts";
 import { isTensorClass } from "./evaluate-class.ts";
 import { type Evaluation, known, makeOps, refuse, runtimeBooleanOf, runtimeNumberOf, use } from "./evaluation.ts";
 import { isGlobal } from "./globals.ts";
+import { mayBeSame } from "./journal.ts";
 import { isBoolean, type Numeric } from "./join.ts";
 import {
   asDim, ClassValue, CollectionValue, describe, DimQuotient, DimValue, dimValue, isArray, isInstance, isNumeric, ObjectValue, RuntimeBoolean, RuntimeNumber, type StaticValue, TensorValue,
@@ -210,6 +211,13 @@ export function areEqual(run: Evaluation, left: StaticValue, right: StaticValue,
     const difference = subDims(l, r);
     if (typeof difference === "number") return difference === 0;
     return refuseDimCondition(run, node, left, right);
+  }
+  const [first, second] = [left, right].filter((side) => isArray(side) || side instanceof ObjectValue);
+  if (first !== undefined && second !== undefined && mayBeSame(first, second)) {
+    refuse(run, node, "TSDL3004", "whether these are one object is known only at run time", {
+      label: "a branch or a loop chose the object",
+      help: "compare what tells them apart: a field, or the condition itself",
+    });
   }
   return left === right;
 }

@@ -4,7 +4,7 @@
  * until nothing is.
  */
 
-import { type Content, isVariable, type Location } from "./journal.ts";
+import { alias, type Content, isVariable, type Location } from "./journal.ts";
 import { isBoolean } from "./join.ts";
 import type { Scope } from "./scope.ts";
 import { ClassValue, Closure, isArray, isNumeric, ObjectValue, type StaticValue, TensorValue, Unjoined } from "./value.ts";
@@ -63,13 +63,19 @@ function mapValue(value: StaticValue, change: (value: StaticValue, path: LeafPat
   if (!Object.is(changed, value)) return changed;
   if (isArray(value)) {
     const items = value.map((item, i) => mapValue(item, change, `${path}${separator}${i}`));
-    return items.every((item, i) => Object.is(item, value[i])) ? value : items;
+    return items.every((item, i) => Object.is(item, value[i])) ? value : renewed(items, value);
   }
   if (value instanceof ObjectValue) {
     const fields = [...value.fields].map(([key, item]) => [key, mapValue(item, change, `${path}${separator}${key}`)] as const);
-    return fields.every(([key, item]) => Object.is(item, value.fields.get(key))) ? value : value.like(fields);
+    return fields.every(([key, item]) => Object.is(item, value.fields.get(key))) ? value : renewed(value.like(fields), value);
   }
   return value;
+}
+
+/** Before the first turn, and after none, it is still the object that it was, which other variables may name. */
+function renewed<T extends Location>(made: T, original: Location): T {
+  alias(made, [original]);
+  return made;
 }
 
 export interface Difference {

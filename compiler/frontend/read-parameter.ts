@@ -48,14 +48,15 @@ function readType(reading: Reading, type: ts.Type, path: string, node: ts.Node):
   return refuse(run, node, "TSDL1001", `${path} is ${article(describeType(checker, type))}, which a model cannot take`, {
     label: `the type is ${checker.typeToString(type)}`,
     notes: [allowed],
-    help: adviceFor(type),
+    help: adviceFor(type, ts.isPropertyDeclaration(node) && ts.isClassLike(node.parent)),
   });
 }
 
-function adviceFor(type: ts.Type): string {
+function adviceFor(type: ts.Type, isClassField: boolean): string {
   if (type.getCallSignatures().length > 0) return "write it as a method of a class, or make it a function of the program; only data is passed";
   if ((type.flags & (ts.TypeFlags.Any | ts.TypeFlags.Unknown | ts.TypeFlags.Never)) !== 0) return 'write its type: Tensor<["N", 784]>, or number';
   if ((type.flags & ts.TypeFlags.BooleanLike) !== 0) return 'pass a number, or a Tensor<[], "bool">; or make it a constant of the program';
+  if (isClassField) return "make it static, or a getter: only data is passed, and the class has the rest";
   return "make it a constant of the program: a function that takes it and returns the model's function";
 }
 

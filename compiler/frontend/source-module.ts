@@ -257,7 +257,9 @@ function refuseLaterChange(run: Evaluation, module: SourceModule, name: string, 
   const { line } = module.file.getLineAndCharacterOfPosition(change.getStart());
   refuse(run, at, "TSDL3005", `${name} lives at module level and is changed at line ${line + 1}, which a built program would not see`, {
     label: "read here",
-    help: `make the whole value of ${name} in its declaration, for instance with map() or Array.from(), or pass it as a parameter`,
+    help: ts.isClassLike(declaration)
+      ? "keep what changes in an instance, which is made in the model or passed as a parameter"
+      : `make the whole value of ${name} in its declaration, for instance with map() or Array.from(), or pass it as a parameter`,
   });
 }
 

@@ -52,7 +52,7 @@ export function refuseHidden(run: Evaluation, value: StaticValue, what: string, 
     if (isPrivate || item instanceof Accessor) {
       const name = isPrivate ? key.slice(privateMark.length).replace(/'+$/, "") : key;
       refuse(run, node, "TSDL2001", `${what} copies a tree, and a ${isPrivate ? "private field" : "getter of an object"} is in no copy`, {
-        label: `${describe(value)} has ${name}`,
+        label: `${value.instanceOf?.name ?? "the object"} has ${name}`,
         help: isPrivate ? `declare it private ${name.slice(1)} instead of ${name}: the type checker guards that as well` : "write a plain field",
       });
     }

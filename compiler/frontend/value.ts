@@ -328,7 +328,8 @@ export function describe(value: StaticValue): string {
   if (value instanceof ObjectValue) {
     const names = ownFields(value).map(([name]) => name);
     const what = value.instanceOf === undefined ? "an object" : `an instance of ${value.instanceOf.name}`;
-    return names.length === 0 ? `${what} with no fields` : `${what} with ${names.join(", ")}`;
+    if (names.length === 0) return value.instanceOf === undefined ? "an object with no fields" : what;
+    return `${what} with ${names.join(", ")}`;
   }
   if (value instanceof Accessor) return "a field with get or set";
   if (value instanceof Closure || value instanceof NativeFunction) return value.name === "" ? "a function" : `the function ${value.name}`;
