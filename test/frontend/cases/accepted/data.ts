@@ -36,3 +36,11 @@ export const patterns = model((p: { a: Vector; b: Vector; c: Vector }) => {
   const view = { get sum() { return p.a.add(p.b); }, scale: 2 };
   return { first, second, ...others, sum: view.sum.mul(view.scale) };
 });
+
+/** The rows of a tensor whose first axis is a number. */
+export const rows = model((x: Tensor<[2, 3]>) => {
+  const [first] = x;
+  let total = x.sum(0).neg();
+  for (const row of x) total = total.add(row);
+  return { total, first: first ?? total, sums: [...x].map((row) => row.sum()) };
+});

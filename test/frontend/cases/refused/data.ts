@@ -39,9 +39,10 @@ export const deletedInLoop = model((x: Vector) => {
   return x.mul(items.size);
 });
 export const rowsOfAnySize = model((x: Tensor<["N", 3]>) => {
-  const [first] = x as never as Vector[];
+  const [first] = x;
   return first!;
 });
+export const rowsOfNumber = model((x: Tensor<[]>) => [...x].length);
 export const objectItems = model((x: Vector) => [...({ x } as never as Vector[])]);
 export const notInstance = model((x: Vector) => x.mul((x as unknown) instanceof Date ? 1 : 2));
 const table = new Map<string, number>();
