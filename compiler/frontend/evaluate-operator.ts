@@ -14,7 +14,7 @@ import { isGlobal } from "./globals.ts";
 import { mayBeSame } from "./journal.ts";
 import { isBoolean, type Numeric } from "./join.ts";
 import {
-  asDim, ClassValue, CollectionValue, describe, DimQuotient, DimValue, dimValue, isArray, isInstance, isNumeric, ObjectValue, RuntimeBoolean, RuntimeNumber, type StaticValue, TensorValue,
+  asDim, ClassValue, CollectionValue, describe, DimQuotient, DimValue, dimValue, isArray, isInstance, isNumeric, isSameClass, ObjectValue, RuntimeBoolean, RuntimeNumber, type StaticValue, TensorValue,
   Unjoined,
 } from "./value.ts";
 
@@ -212,6 +212,7 @@ export function areEqual(run: Evaluation, left: StaticValue, right: StaticValue,
     if (typeof difference === "number") return difference === 0;
     return refuseDimCondition(run, node, left, right);
   }
+  if (left instanceof ClassValue && right instanceof ClassValue) return isSameClass(left, right);
   const [first, second] = [left, right].filter((side) => isArray(side) || side instanceof ObjectValue);
   if (first !== undefined && second !== undefined && mayBeSame(first, second)) {
     refuse(run, node, "TSDL3004", "whether these are one object is known only at run time", {

@@ -7,7 +7,7 @@
 import { alias, type Content, isVariable, type Location } from "./journal.ts";
 import { isBoolean } from "./join.ts";
 import type { Scope } from "./scope.ts";
-import { ClassValue, Closure, isArray, isNumeric, ObjectValue, type StaticValue, TensorValue, Unjoined } from "./value.ts";
+import { Accessor, ClassValue, Closure, isArray, isNumeric, ObjectValue, type StaticValue, TensorValue, Unjoined } from "./value.ts";
 
 /** Where a leaf is in what a location holds: steps with `separator` between them; the first step of a variable is "". */
 export type LeafPath = string;
@@ -23,7 +23,8 @@ export function visibleLocations(scope: Scope): ReadonlySet<Location> {
     if (value instanceof Closure) {
       visitScope(value.scope);
       visit(value.self);
-    } else if (value instanceof ClassValue) visitClass(value);
+    } else if (value instanceof Accessor) [value.get, value.set].forEach(visit);
+    else if (value instanceof ClassValue) visitClass(value);
     else if (isArray(value) || value instanceof ObjectValue) {
       if (found.has(value)) return;
       found.add(value);

@@ -115,13 +115,20 @@ function isObject(type: ts.Type): boolean {
 
 function readObject(reading: Reading, type: ts.Type, path: string, node: ts.Node): SignatureTree {
   const { checker, within } = reading;
+  const changeable = type.aliasSymbol?.name === "Readonly" ? type.aliasTypeArguments?.[0] : undefined;
+  if (changeable !== undefined) return readType(reading, changeable, path, node);
   if (within.includes(type)) return refuseType(reading, type, path, node, "a type that contains itself", "write the levels out, or keep the items in a tuple");
   if (checker.getIndexInfosOfType(type).length > 0) {
     return refuseType(reading, type, path, node, "an object with fields that are not named", "name them in an interface: interface Params { w: Tensor<[784, 10]> }");
   }
   const classes = classesOf(reading, type);
   const fields = inOrderOfClasses(checker.getPropertiesOfType(type).filter((field) => !isMethod(field)), classes);
-  if (fields.length === 0) return refuseType(reading, type, path, node, "an object with no fields", "give it fields that are tensors or numbers");
+  const [own] = classes;
+  if (own !== undefined && (ts.getModifiers(own) ?? []).some(({ kind }) => kind === ts.SyntaxKind.AbstractKeyword)) {
+    return refuseType(reading, type, path, node, "of an abstract class", "a model is built for one class: name the one that is passed");
+  }
+  // A layer without weights is an instance that has only methods.
+  if (fields.length === 0 && own === undefined) return refuseType(reading, type, path, node, "an object with no fields", "give it fields that are tensors or numbers");
   const inner = { ...reading, within: [...within, type] };
   const symbol = type.aliasSymbol ?? type.getSymbol();
   const tree: SignatureTree = {
@@ -141,7 +148,6 @@ function readObject(reading: Reading, type: ts.Type, path: string, node: ts.Node
       return { name: field.name, tree, doc: docOf(checker, field) };
     }),
   };
-  const [own] = classes;
   if (own !== undefined) reading.classes.set(tree, own);
   return tree;
 }

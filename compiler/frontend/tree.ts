@@ -75,7 +75,7 @@ export function changedLeaves(run: Evaluation, before: StaticValue, after: Stati
   if (isArray(before) && isArray(after) && before.length === after.length) {
     return before.flatMap((item, i) => changedLeaves(run, item, after[i], [...path, i], names, node));
   }
-  if (before instanceof ObjectValue && after instanceof ObjectValue) {
+  if (before instanceof ObjectValue && after instanceof ObjectValue && before.isOneKindWith(after)) {
     const fieldNames = new Set([...before.fields.keys(), ...after.fields.keys()]);
     return [...fieldNames].flatMap((name) => changedLeaves(run, before.fields.get(name), after.fields.get(name), [...path, name], names, node));
   }

@@ -344,3 +344,136 @@ class Clamped {
   }
 }
 export const branchingConstructors = (a: number, b: number) => [new Clamped(a), new Clamped(b)].map(({ value, isClamped }) => (isClamped ? value + 10 : value));
+
+/** What a method of an object literal, a static field and a class around hold, in branches and loops of run time. */
+export const capturedState = (a: number, b: number) => {
+  const meter = () => {
+    let total = 0;
+    return { get total() { return total; }, set total(x: number) { total = x; }, add(x: number) { total += x; return this; } };
+  };
+  const [left, right] = [meter(), meter()];
+  class Tally {
+    static count = 0;
+    static readonly seen = new Map([["up", 0], ["down", 0]]);
+    static up(): void {
+      Tally.count++;
+      this.seen.set("up", (this.seen.get("up") ?? 0) + b);
+    }
+  }
+  for (let x = Math.abs(a); x < 6; x += 1.5) {
+    left.add(x).add(1);
+    if (x > 2) right.total += x;
+    else right.total = 0;
+    Tally.up();
+  }
+  if (a > 0) Tally.up();
+  return [left.total, right.total, Tally.count, ...Tally.seen.values()];
+};
+
+class Node {
+  readonly value: number;
+  readonly children: readonly Node[];
+  constructor(value: number, ...children: readonly Node[]) {
+    this.value = value;
+    this.children = children;
+  }
+  sum(): number {
+    return this.children.reduce((total, child) => total + child.sum(), this.value);
+  }
+  find(limit: number): number {
+    for (const child of this.children) if (child.value > limit) return child.value;
+    return -1;
+  }
+  deepest(limit: number): number {
+    if (this.value > limit) return 0;
+    let most = 0;
+    for (const child of this.children) {
+      const depth = child.deepest(limit);
+      if (depth > most) most = depth;
+    }
+    return most + 1;
+  }
+}
+
+export const recursion = (a: number, b: number) => {
+  const tree = new Node(a, new Node(b, new Node(a * 2), new Node(1)), new Node(b + 1));
+  return [tree.sum(), tree.find(1), tree.find(b), tree.deepest(1), tree.deepest(1000)];
+};
+
+class Setting {
+  protected raw = 1;
+  get value(): number {
+    return this.raw;
+  }
+  set value(next: number) {
+    this.raw = next > 2 ? 2 : next;
+  }
+}
+class Halved extends Setting {
+  override get value(): number {
+    return super.value * 2;
+  }
+  override set value(next: number) {
+    this.raw = next / 2;
+  }
+}
+
+export const accessors = (a: number, b: number) => {
+  const [plain, doubled] = [new Setting(), new Halved()];
+  plain.value = a;
+  doubled.value = b;
+  plain.value += 1;
+  const before = plain.value;
+  Object.assign(plain, { value: b });
+  if (b > 1) doubled.value = a;
+  return [before, plain.value, doubled.value, "raw" in plain ? 1 : 0, Object.keys(doubled).length, plain.constructor === Setting ? 1 : 0, doubled.constructor === Halved ? 1 : 0];
+};
+
+/** Several names of one instance, of which a branch changes one. */
+export const aliases = (a: number) => {
+  const one = new Counter(1);
+  const holder = { counter: one, list: [one] };
+  if (a > 0) holder.counter.count = a;
+  else holder.list[0]!.next();
+  one.count += 10;
+  return [one.count, holder.counter.count, holder.list[0]!.count, holder.counter === one ? 1 : 0];
+};
+
+/** Instances in a Map, each changed by a loop of run time. */
+export const instancesInMaps = (a: number, b: number) => {
+  const counters = new Map([["a", new Counter(Math.abs(a))], ["b", new Counter(Math.abs(b))]]);
+  const order: string[] = [];
+  let turns = 0;
+  do {
+    for (const [name, counter] of counters) if (counter.next() > 3 && name === "a") counter.twice = 0;
+    turns++;
+  } while (turns < 4 && (counters.get("b")?.count ?? 0) < 5);
+  for (const name of counters.keys()) order.push(name);
+  return [turns, order.length, ...[...counters.values()].map(({ count }) => count)];
+};
+
+/** A method that leaves a loop of run time early. */
+class Search {
+  tries = 0;
+  readonly start: number;
+  constructor(start: number) {
+    this.start = start;
+  }
+  run(limit: number): { readonly at: number; readonly tries: number } {
+    let at = this.start;
+    while (at < 100) {
+      this.tries++;
+      if (at > limit) return { at, tries: this.tries };
+      if (this.tries > 20) break;
+      at = at * 0.5 + 3;
+    }
+    return { at: -at, tries: this.tries };
+  }
+}
+
+export const leavingLoops = (a: number, b: number) => {
+  const search = new Search(b);
+  const first = search.run(a);
+  const second = search.run(5);
+  return [first.at, first.tries, second.at, second.tries, search.tries];
+};

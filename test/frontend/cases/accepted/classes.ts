@@ -52,6 +52,25 @@ export const step = model((net: Net, x: Tensor<["N", 4]>, y: Tensor<["N", 2]>) =
   return { loss, next: next instanceof Net ? next : net, after: next.loss(x, y) };
 });
 
+class Relu {
+  forward(x: Tensor<["N", 8]>) {
+    return x.relu();
+  }
+}
+class Scale {
+  constructor(readonly by: Tensor<[8]>, private readonly twice = by.mul(2)) {}
+  forward(x: Tensor<["N", 8]>) {
+    return x.mul(this.by).add(this.twice);
+  }
+}
+
+/** A layer without weights is no parameter, and has its methods. */
+export const sequence = model((layers: Readonly<{ list: readonly [Linear<4, 8>, Relu, Scale, Relu] }>, x: Tensor<["N", 4]>) => {
+  const [first, ...others] = layers.list;
+  const made = new Scale(first.b);
+  return made.forward(others.reduce<Tensor<["N", 8]>>((y, layer) => layer.forward(y), first.forward(x)));
+});
+
 class Average {
   count: number;
   mean: Tensor<[4]>;

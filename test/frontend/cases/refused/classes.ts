@@ -47,6 +47,10 @@ class Pair {
 
 export const privateField = model((p: Hidden, x: Vector) => p.forward(x));
 export const field = model((p: WithActivation, x: Vector) => p.activation(x).mul(p.w));
+abstract class Shape {
+  abstract area(x: Vector): Vector;
+}
+export const abstracted = model((p: { shape: Shape }, x: Vector) => p.shape.area(x));
 export const text = model((p: Named, x: Vector) => p.w.mul(x));
 export const privateGradient = model((x: Vector) => grad((p: Hidden) => p.forward(x).sum())(new Hidden(x)));
 export const unbound = model((x: Vector) => {
