@@ -51,6 +51,7 @@ const methods: Readonly<Record<"Map" | "Set", Readonly<Record<string, Collection
     get: (run, collection, [key], node) => known(run, collection.fields.get(fieldOf(run, "Map", key, node)), `the value of ${nameOfKey(key)}`, node),
     set: (run, collection, [key, value], node) => {
       const name = fieldOf(run, "Map", key, node);
+      refuseUnknownOrder(run, collection, name, node);
       changeable(run, collection, node).fields.set(name, value);
       return collection;
     },
@@ -59,6 +60,7 @@ const methods: Readonly<Record<"Map" | "Set", Readonly<Record<string, Collection
     ...both,
     add: (run, collection, [key], node) => {
       const name = fieldOf(run, "Set", key, node);
+      refuseUnknownOrder(run, collection, name, node);
       changeable(run, collection, node).fields.set(name, undefined);
       return collection;
     },
@@ -85,12 +87,23 @@ export function entriesOf(run: Evaluation, collection: CollectionValue, node: ts
 export function presentFields(run: Evaluation, object: ObjectValue, node: ts.Node): readonly (readonly [string, StaticValue])[] {
   for (const [name, value] of object.fields) {
     if (!(value instanceof Unjoined) || !value.mayBeAbsent) continue;
-    refuse(run, node, "TSDL3004", `whether there is ${object instanceof CollectionValue ? `the key ${nameOfKey(keyOf(name))}` : `a field ${name}`} is known only at run time`, {
-      label: value.reason,
+    const isCollection = object instanceof CollectionValue;
+    refuse(run, node, "TSDL3004", isCollection ? `which keys this ${object.kind} has, and in which order, is known only at run time` : `whether there is a field ${name} is known only at run time`, {
+      label: isCollection ? `${nameOfKey(keyOf(name))}: ${value.reason}` : value.reason,
       help: "give it a value before the branch, or in both sides of it",
     });
   }
   return [...object.fields];
+}
+
+/** A key that may be there already keeps its place, or comes last. */
+function refuseUnknownOrder(run: Evaluation, collection: CollectionValue, name: string, node: ts.Node): void {
+  const field = collection.fields.get(name);
+  if (!(field instanceof Unjoined) || !field.mayBeAbsent || [...collection.fields.keys()].at(-1) === name) return;
+  refuse(run, node, "TSDL3004", `in which order the keys of this ${collection.kind} come is known only at run time`, {
+    label: `${nameOfKey(keyOf(name))} is set here, and may have been set in a branch, before the keys that follow`,
+    help: "give it a value before the branch, or in both sides of it",
+  });
 }
 
 function changeable(run: Evaluation, collection: CollectionValue, node: ts.Node): CollectionValue {

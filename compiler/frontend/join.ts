@@ -6,7 +6,7 @@
 
 import { alias, type Content, isVariable, type Location } from "./journal.ts";
 import {
-  describe, DimQuotient, DimValue, isArray, isNumeric, ObjectValue, RuntimeBoolean, RuntimeNumber, type StaticValue, TensorValue, Unjoined,
+  CollectionValue, describe, DimQuotient, DimValue, isArray, isNumeric, ObjectValue, RuntimeBoolean, RuntimeNumber, type StaticValue, TensorValue, Unjoined,
 } from "./value.ts";
 import type { Value } from "../../ir/module.ts";
 import { printType, sameType } from "../../ir/type.ts";
@@ -27,6 +27,7 @@ export interface Joins {
   filler(leaf: TensorValue | RuntimeNumber | RuntimeBoolean): StaticValue;
 }
 
+const otherOrder = new Unjoined("the sides of a branch set its keys in another order", true);
 const absentInOne = new Unjoined("one side of a branch made it, and the other did not", true);
 
 export type Numeric = number | RuntimeNumber | DimValue | DimQuotient;
@@ -47,7 +48,12 @@ export class Joiner {
   /** What all locations that either side wrote to hold afterwards. */
   locations(contentNow: (location: Location) => Content): readonly (readonly [Location, Content])[] {
     const touched = new Set([...this.#left.after.keys(), ...this.#right.after.keys()]);
-    return [...touched].map((location) => [location, this.#content(this.#left.after.get(location) ?? contentNow(location), this.#right.after.get(location) ?? contentNow(location))] as const);
+    return [...touched].map((location) => {
+      const [left, right] = [this.#left, this.#right].map((side) => side.after.get(location) ?? contentNow(location));
+      if (left === undefined || right === undefined) throw new Error("a branch has two sides");
+      const isReordered = location instanceof CollectionValue && isOtherOrder(left, right);
+      return [location, isReordered ? new Map([...keysOf(left), ...keysOf(right)].map((key) => [key, otherOrder])) : this.#content(left, right)] as const;
+    });
   }
 
   #content(left: Content, right: Content): Content {
@@ -122,6 +128,17 @@ export class Joiner {
   #elements(side: Side, array: readonly StaticValue[]): readonly StaticValue[] {
     return (side.after.get(array) as readonly StaticValue[] | undefined) ?? array;
   }
+}
+
+function keysOf(content: Content): readonly string[] {
+  return content instanceof Map ? [...(content as ReadonlyMap<string, StaticValue>).keys()] : [];
+}
+
+/** Whether the keys that both have come in another order. */
+function isOtherOrder(left: Content, right: Content): boolean {
+  const [first, second] = [new Set(keysOf(left)), new Set(keysOf(right))];
+  const common = keysOf(left).filter((key) => second.has(key));
+  return keysOf(right).filter((key) => first.has(key)).some((key, i) => key !== common[i]);
 }
 
 function isMadeIn({ made }: Side, value: StaticValue): boolean {

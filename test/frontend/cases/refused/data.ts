@@ -15,6 +15,19 @@ export const mayHaveKey = model((x: Vector) => {
   if (x.sum().item() > 0) found.set("x", 1);
   return x.mul(found.size);
 });
+export const orderOfKeys = model((x: Vector) => {
+  const found = new Map<string, number>();
+  if (x.sum().item() > 0) found.set("x", 1).set("y", 2);
+  else found.set("y", 1).set("x", 2);
+  return x.mul([...found.keys()][0] === "x" ? 1 : 2);
+});
+export const orderOfLateKeys = model((x: Vector) => {
+  const found = new Map<string, number>();
+  if (x.sum().item() > 0) found.set("x", 1);
+  found.set("y", 2);
+  found.set("x", 3);
+  return x.mul([...found.keys()][0] === "x" ? 1 : 2);
+});
 export const mayHaveField = model((x: Vector) => {
   const found: Record<string, number> = {};
   if (x.sum().item() > 0) found["x"] = 1;
