@@ -53,3 +53,29 @@ export const step = model((net: Net, x: Tensor<["N", 4]>, y: Tensor<["N", 2]>) =
   const next = mapTree((p, d) => p.sub(d.mul(0.1)), net, gradient);
   return { loss, next, after: next.loss(x, y) };
 });
+
+class Cell {
+  private readonly w: Tensor<[3]>;
+  state: Tensor<[3]>;
+  steps = 0;
+  constructor(w: Tensor<[3]>, state: Tensor<[3]>) {
+    this.w = w;
+    this.state = state;
+  }
+  advance(x: Tensor<[3]>): this {
+    this.state = this.state.mul(this.w).add(x).tanh();
+    this.steps++;
+    return this;
+  }
+  get loss() {
+    return this.state.square().sum().mul(this.steps);
+  }
+}
+
+/** The gradient through a loop of run time that changes an instance. */
+export const unrolled = model((w: Tensor<[3]>, x: Tensor<[3]>, most: number) =>
+  valueAndGrad((own: Tensor<[3]>) => {
+    const cell = new Cell(own, x);
+    while (cell.steps < most && cell.state.sum().item() < 2) cell.advance(x);
+    return cell.loss;
+  })(w));
