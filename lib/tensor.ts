@@ -17,6 +17,7 @@ import * as activation from "./activation.ts";
 import * as arrange from "./arrange.ts";
 import { introduce } from "./eager/handles.ts";
 import { moveTo } from "./eager/move.ts";
+import { rowsOf } from "./eager/rows.ts";
 import * as loss from "./loss.ts";
 import { primitive } from "./primitive.ts";
 import type {
@@ -243,6 +244,9 @@ export class Tensor<S extends Shape = Shape, D extends DTypeName = "f32"> extend
   softmaxCrossEntropy<A extends Shape, F extends Float, B extends Shape>(this: Tensor<A, F>, labels: Tensor<B, "i32"> & Check<Broadcast<Reduce<A, -1>, B>>): Tensor<Reduce<A, -1>, F> { return loss.softmaxCrossEntropy(this, labels); }
   /** Each element 0 with probability `rate`, and otherwise divided by 1 - rate. */
   dropout<A extends Shape, F extends Float>(this: Tensor<A, F>, key: Tensor<[2], "u32">, rate: number): Tensor<A, F> { return activation.dropout(this, key, rate); }
+
+  /** What there is at each place of the first axis: `for (const row of x)`. A model needs to know how many there are. */
+  [Symbol.iterator](): Generator<Tensor<Reduce<S, 0>, D>, undefined> { return rowsOf(this as Tensor<Shape, DTypeName>) as Generator<Tensor<Reduce<S, 0>, D>, undefined>; }
 }
 
 introduce(Tensor);

@@ -1,14 +1,16 @@
 /** Assignment: to locals, to fields of objects and elements of arrays, and to patterns of these. */
 
 import { ts } from "ts-morph";
+import { restOf } from "./bind-pattern.ts";
+import { callSetter, privateKeyOf } from "./class-members.ts";
 import { evaluateExpression, propertyKey } from "./evaluate-expression.ts";
 import { branchOnValue } from "./branch.ts";
 import { evaluateBinaryOperator, not, truthOf } from "./evaluate-operator.ts";
 import { type Evaluation, known, refuse } from "./evaluation.ts";
 import { note } from "./journal.ts";
-import { elementsOf, readElement, readMember } from "./read-member.ts";
+import { elementsOf, readElement, readMember, readPrivate } from "./read-member.ts";
 import { findBinding, type Scope } from "./scope.ts";
-import { describe, isArray, ObjectValue, RuntimeBoolean, type StaticValue, TensorValue } from "./value.ts";
+import { ClassValue, CollectionValue, describe, isArray, ObjectValue, RuntimeBoolean, type StaticValue, TensorValue } from "./value.ts";
 
 const compound: Partial<Record<ts.SyntaxKind, ts.SyntaxKind>> = {
   [ts.SyntaxKind.PlusEqualsToken]: ts.SyntaxKind.PlusToken,
@@ -73,14 +75,20 @@ function assignTo(run: Evaluation, target: ts.Expression, value: StaticValue, sc
       else assignWithDefault(run, element, items[position], scope);
     });
   } else if (ts.isObjectLiteralExpression(target)) {
+    if (value === undefined || value === null) refuse(run, target, "TSDL2004", `${value} has no fields to take apart`);
+    const taken = new Set<string>();
     for (const property of target.properties) {
       if (ts.isPropertyAssignment(property)) {
-        assignWithDefault(run, property.initializer, readMember(run, value, propertyKey(run, property.name, scope), property), scope);
+        const key = propertyKey(run, property.name, scope);
+        taken.add(key);
+        assignWithDefault(run, property.initializer, readMember(run, value, key, property), scope);
       } else if (ts.isShorthandPropertyAssignment(property)) {
         const item = readMember(run, value, property.name.text, property);
+        taken.add(property.name.text);
         const isDefault = item === undefined && property.objectAssignmentInitializer !== undefined;
         assignTo(run, property.name, isDefault ? evaluateExpression(run, property.objectAssignmentInitializer, scope) : item, scope);
-      } else refuse(run, property, "TSDL3002", "a rest in an assignment is not compiled", { help: "declare it: const { name, ...rest } = object" });
+      } else if (ts.isSpreadAssignment(property)) assignTo(run, property.expression, restOf(run, value, taken, property), scope);
+      else refuse(run, property, "TSDL3002", "this cannot be assigned to");
     }
   } else referenceTo(run, target, scope).write(value);
 }
@@ -102,8 +110,14 @@ function referenceTo(run: Evaluation, target: ts.Expression, scope: Scope): Refe
   }
   if (ts.isIdentifier(target)) return localReference(run, target, scope);
   if (ts.isPropertyAccessExpression(target)) {
+    if (target.expression.kind === ts.SyntaxKind.SuperKeyword) refuse(run, target, "TSDL3002", "an assignment to super is not compiled", { help: "write this instead of super: it is the same object" });
     const object = evaluateExpression(run, target.expression, scope);
-    const key = target.name.text;
+    const { name } = target;
+    if (ts.isPrivateIdentifier(name)) {
+      const key = privateKeyOf(run, object, name, scope);
+      return { read: () => readPrivate(run, object, key, target), write: (value) => writeMember(run, object, key, value, target) };
+    }
+    const key = name.text;
     return { read: () => readMember(run, object, key, target), write: (value) => writeMember(run, object, key, value, target) };
   }
   if (ts.isElementAccessExpression(target)) {
@@ -139,11 +153,11 @@ function writeMember(run: Evaluation, object: StaticValue, key: StaticValue, val
       help: "make a new one and name it: const next = x.add(1)",
     });
   }
-  const frozen = (isArray(object) && Object.isFrozen(object)) || (object instanceof ObjectValue && object.isFrozen);
-  if (frozen) refuseFrozen(run, node);
-  if (isArray(object) || object instanceof ObjectValue) note(run, object);
-  if (object instanceof ObjectValue && (typeof key === "string" || typeof key === "number")) object.set(String(key), value);
-  else if (isArray(object) && typeof key === "number" && Number.isInteger(key) && key >= 0 && key <= object.length) {
+  const isName = typeof key === "string" || typeof key === "number";
+  if ((object instanceof ObjectValue || object instanceof ClassValue) && isName) return writeField(run, object, String(key), value, node);
+  if (isArray(object) && Object.isFrozen(object)) refuseFrozen(run, node);
+  if (isArray(object)) note(run, object);
+  if (isArray(object) && typeof key === "number" && Number.isInteger(key) && key >= 0 && key <= object.length) {
     (object as StaticValue[])[key] = value;
   } else if (isArray(object) && key === "length" && typeof value === "number") (object as StaticValue[]).length = value;
   else {
@@ -153,9 +167,19 @@ function writeMember(run: Evaluation, object: StaticValue, key: StaticValue, val
   }
 }
 
+/** An assignment to a field: a setter is called, and anything else is kept. */
+export function writeField(run: Evaluation, object: ObjectValue | ClassValue, key: string, value: StaticValue, node: ts.Node): void {
+  if (object instanceof CollectionValue) refuse(run, node, "TSDL3002", `a field of a ${object.kind} is not compiled`, { help: object.kind === "Map" ? "write map.set(key, value)" : "write set.add(item)" });
+  if (callSetter(run, object, key, value, node)) return;
+  const fields = object instanceof ClassValue ? object.own : object;
+  if (fields.isFrozen) refuseFrozen(run, node);
+  note(run, fields);
+  fields.set(key, value);
+}
+
 export function refuseFrozen(run: Evaluation, node: ts.Node): never {
   return refuse(run, node, "TSDL3005", "an object that lives outside of the model cannot be changed by it", {
     label: "changed here",
-    help: "make a copy in the model ({ ...object } or [...array]), or return the new value",
+    help: "make a copy in the model ({ ...object }, [...array] or new Map(map)), or return the new value",
   });
 }

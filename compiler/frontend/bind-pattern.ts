@@ -2,18 +2,18 @@
 
 import { ts } from "ts-morph";
 import { evaluateExpression, propertyKey } from "./evaluate-expression.ts";
-import { readMember } from "./read-member.ts";
+import { elementsOf, readFields, readMember } from "./read-member.ts";
 import { type Evaluation, refuse } from "./evaluation.ts";
 import { declare, type Scope } from "./scope.ts";
-import { describe, isArray, ObjectValue, type StaticValue } from "./value.ts";
+import { describe, ObjectValue, type StaticValue } from "./value.ts";
 
 export function bindPattern(run: Evaluation, pattern: ts.BindingName, value: StaticValue, scope: Scope, isConstant: boolean): void {
   if (ts.isIdentifier(pattern)) return declare(scope, pattern.text, value, isConstant);
   if (ts.isArrayBindingPattern(pattern)) {
-    if (!isArray(value)) refuse(run, pattern, "TSDL2001", "only an array can be taken apart with [ ]", { label: `the value is ${describe(value)}` });
+    const items = elementsOf(run, value, pattern);
     pattern.elements.forEach((element, position) => {
       if (ts.isOmittedExpression(element)) return;
-      const item = element.dotDotDotToken === undefined ? value[position] : value.slice(position);
+      const item = element.dotDotDotToken === undefined ? items[position] : items.slice(position);
       bindPattern(run, element.name, withDefault(run, element, item, scope), scope, isConstant);
     });
     return;
@@ -22,14 +22,19 @@ export function bindPattern(run: Evaluation, pattern: ts.BindingName, value: Sta
   const taken = new Set<string>();
   for (const element of pattern.elements) {
     if (element.dotDotDotToken !== undefined) {
-      if (!(value instanceof ObjectValue)) refuse(run, element, "TSDL2001", "only an object has a rest", { label: `the value is ${describe(value)}` });
-      bindPattern(run, element.name, new ObjectValue([...value.fields].filter(([name]) => !taken.has(name))), scope, isConstant);
+      bindPattern(run, element.name, restOf(run, value, taken, element), scope, isConstant);
       continue;
     }
     const key = element.propertyName === undefined ? (element.name as ts.Identifier).text : propertyKey(run, element.propertyName, scope);
     taken.add(key);
     bindPattern(run, element.name, withDefault(run, element, readMember(run, value, key, element), scope), scope, isConstant);
   }
+}
+
+/** The fields of an object that a pattern did not name. */
+export function restOf(run: Evaluation, value: StaticValue, taken: ReadonlySet<string>, node: ts.Node): ObjectValue {
+  if (!(value instanceof ObjectValue)) return refuse(run, node, "TSDL2001", "only an object has a rest", { label: `the value is ${describe(value)}` });
+  return new ObjectValue(readFields(run, value, node).filter(([name]) => !taken.has(name)));
 }
 
 function withDefault(run: Evaluation, element: ts.BindingElement, value: StaticValue, scope: Scope): StaticValue {

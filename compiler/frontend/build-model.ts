@@ -15,9 +15,9 @@ import { evaluateExpression } from "./evaluate-expression.ts";
 import { DimsUnified } from "./intrinsics.ts";
 import type { SourceProject } from "./load-project.ts";
 import { readParameterType } from "./read-parameter.ts";
-import { moduleOf } from "./source-module.ts";
+import { moduleOf, moduleValue } from "./source-module.ts";
 import { changedLeaves, flattenResult, replaceLeaves } from "./tree.ts";
-import { Closure, describe, isArray, ModelValue, ObjectValue, RuntimeNumber, type StaticValue, TensorValue } from "./value.ts";
+import { ClassValue, Closure, describe, isArray, ModelValue, ObjectValue, RuntimeNumber, type StaticValue, TensorValue } from "./value.ts";
 
 export interface ModelDeclaration {
   readonly name: string;
@@ -74,7 +74,8 @@ function evaluateModel(run: Evaluation, { name, declaration, call }: ModelDeclar
   const module = moduleOf(run, call.getSourceFile());
   const value = evaluateExpression(run, call, module.scope, name);
   if (!(value instanceof ModelValue)) throw new Error(`${name} is no model`);
-  const parameters = readParameters(run, call, value);
+  const classes: ClassesOfTrees = new Map();
+  const parameters = readParameters(run, call, value, classes);
   const { donate, ranges, precision } = readOptions(run, call, value.options, parameters);
   const flat = parameters.flatMap((parameter) => flattenTree(parameter.tree, [parameter.name]));
   const replaced = replacements(run);
@@ -87,7 +88,7 @@ function evaluateModel(run: Evaluation, { name, declaration, call }: ModelDeclar
   let mutations: readonly FieldWrite[] = [];
   const { func } = buildFunction(run, name, types, (values, build) => {
     const remaining = [...values];
-    const args = parameters.map((parameter) => treeValue(parameter.tree, remaining, build));
+    const args = parameters.map((parameter) => treeValue(run, parameter.tree, remaining, build, classes));
     const before = args.map((argument) => replaceLeaves(argument, (leaf) => leaf));
     const result = callValue(run, value.body, args, call);
     const place = resultPlace(value.body, call);
@@ -119,7 +120,7 @@ function evaluateModel(run: Evaluation, { name, declaration, call }: ModelDeclar
 }
 
 /** Types of the parameters from the checker, at this call of model, so that generics are filled in. */
-function readParameters(run: Evaluation, call: ts.CallExpression, value: ModelValue): readonly Parameter[] {
+function readParameters(run: Evaluation, call: ts.CallExpression, value: ModelValue, classes: ClassesOfTrees): readonly Parameter[] {
   const [argument] = call.arguments;
   if (argument === undefined) return refuse(run, call, "TSDL1002", "model takes a function");
   const [signature, ...overloads] = run.project.checker.getTypeAtLocation(argument).getCallSignatures();
@@ -137,7 +138,7 @@ function readParameters(run: Evaluation, call: ts.CallExpression, value: ModelVa
       }
     }
     const name = declared !== undefined && ts.isParameter(declared) && ts.isIdentifier(declared.name) ? declared.name.text : `argument${position}`;
-    return { name, tree: readParameterType(run, run.project.checker.getTypeOfSymbolAtLocation(symbol, argument), name, place), donated: false, span: spanOf(run.project, place) };
+    return { name, tree: readParameterType(run, run.project.checker.getTypeOfSymbolAtLocation(symbol, argument), name, place, classes), donated: false, span: spanOf(run.project, place) };
   });
 }
 
@@ -154,13 +155,34 @@ function flattenTree(tree: SignatureTree, path: readonly string[]): readonly Fla
   }
 }
 
-function treeValue(tree: SignatureTree, values: Value[], build: FunctionBuild): StaticValue {
+/** Which objects of parameters are instances, and of what. */
+type ClassesOfTrees = Map<SignatureTree, ts.ClassLikeDeclaration>;
+
+function treeValue(run: Evaluation, tree: SignatureTree, values: Value[], build: FunctionBuild, classes: ClassesOfTrees): StaticValue {
   switch (tree.kind) {
     case "tensor": return new TensorValue(next(values), build);
     case "number": return new RuntimeNumber(next(values), build);
-    case "array": return tree.items.map((item) => treeValue(item, values, build));
-    case "object": return new ObjectValue(tree.fields.map((field) => [field.name, treeValue(field.tree, values, build)]), tree.declared);
+    case "array": return tree.items.map((item) => treeValue(run, item, values, build, classes));
+    case "object": {
+      const fields = tree.fields.map((field) => [field.name, treeValue(run, field.tree, values, build, classes)] as const);
+      const declaration = classes.get(tree);
+      return new ObjectValue(fields, tree.declared, declaration === undefined ? undefined : classDeclaredBy(run, declaration));
+    }
   }
+}
+
+/** The class of a parameter; its constructor does not run: the caller has the fields. */
+function classDeclaredBy(run: Evaluation, declaration: ts.ClassLikeDeclaration): ClassValue | undefined {
+  const named = ts.isClassExpression(declaration) ? declaration.parent : declaration;
+  const module = moduleOf(run, declaration.getSourceFile());
+  const isNamed = (ts.isVariableDeclaration(named) && ts.isIdentifier(named.name)) || ts.isClassDeclaration(named);
+  const name = isNamed && named.name !== undefined ? (named.name as ts.Identifier).text : "default";
+  const known = module.declarations.get(name);
+  if (known === undefined || (known.node !== named && known.kind !== "ambient")) {
+    return refuse(run, declaration, "TSDL1001", `the class ${name} of a parameter must be declared at the top level of its file`, { help: "move it out of the function" });
+  }
+  const value = moduleValue(run, module, name, declaration);
+  return value instanceof ClassValue ? value : undefined;
 }
 
 function next(values: Value[]): Value {

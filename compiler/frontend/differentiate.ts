@@ -9,7 +9,7 @@ import { runtimeOperand } from "./evaluate-operator.ts";
 import { type Evaluation, makeOps, refuse, runtimeNumberOf, use } from "./evaluation.ts";
 import { traceFunction, wrap } from "./trace-function.ts";
 import { isLeaf, leavesOf, type LeafValue, type Path, pathName, replaceLeaves, zerosOf } from "./tree.ts";
-import { describe, isArray, ObjectValue, RuntimeNumber, type StaticValue, TensorValue } from "./value.ts";
+import { CollectionValue, describe, isArray, ObjectValue, RuntimeNumber, type StaticValue, TensorValue } from "./value.ts";
 
 export interface Differentiated {
   /** The result of the function: the loss, or [loss, aux]. */
@@ -116,7 +116,7 @@ function refuseInteger(run: Evaluation, value: LeafValue, path: Path, name: stri
 function refuseStaticLeaves(run: Evaluation, value: StaticValue, path: Path, node: ts.Node): void {
   if (isLeaf(value) || value === undefined || value === null || typeof value === "string" || typeof value === "boolean") return;
   if (isArray(value)) return value.forEach((item, i) => refuseStaticLeaves(run, item, [...path, i], node));
-  if (value instanceof ObjectValue) return value.fields.forEach((item, key) => refuseStaticLeaves(run, item, [...path, key], node));
+  if (value instanceof ObjectValue && !(value instanceof CollectionValue)) return value.fields.forEach((item, key) => refuseStaticLeaves(run, item, [...path, key], node));
   refuse(run, node, "TSDL2006", "a derivative is taken with respect to tensors", {
     label: `${path.length === 0 ? "the argument" : `${pathName(path)} of the argument`} is ${describe(value)}`,
     help: "pass what is no tensor as an argument of its own",

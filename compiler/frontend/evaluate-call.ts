@@ -2,17 +2,21 @@
 
 import { ts } from "ts-morph";
 import { bindPattern } from "./bind-pattern.ts";
+import { makeCollection } from "./collections.ts";
+import { construct, evaluateSuperCall, isTensorClass } from "./evaluate-class.ts";
 import { evaluateChain, evaluateExpression, evaluateList, type Link } from "./evaluate-expression.ts";
 import { returned } from "./completion.ts";
 import { evaluateStatements } from "./evaluate-statement.ts";
 import { type Evaluation, recursionLimit, refuse } from "./evaluation.ts";
+import { isGlobal } from "./globals.ts";
 import { refuseExternal } from "./read-member.ts";
 import { declare, innerScope, type Scope } from "./scope.ts";
 import { refuseSyntax } from "./syntax.ts";
 import { ClassValue, Closure, describe, ExternalValue, isCallable, ModelValue, NativeFunction, type StaticValue } from "./value.ts";
 
 export function evaluateCall(run: Evaluation, node: ts.CallExpression, scope: Scope): Link {
-  if (node.expression.kind === ts.SyntaxKind.SuperKeyword || node.expression.kind === ts.SyntaxKind.ImportKeyword) return refuseSyntax(run, node.expression);
+  if (node.expression.kind === ts.SyntaxKind.ImportKeyword) return refuseSyntax(run, node.expression);
+  if (node.expression.kind === ts.SyntaxKind.SuperKeyword) return { value: evaluateSuperCall(run, node, scope), stopped: false };
   const callee = evaluateChain(run, node.expression, scope);
   if (callee.stopped) return callee;
   if (node.questionDotToken !== undefined && (callee.value === undefined || callee.value === null)) return { value: undefined, stopped: true };
@@ -21,15 +25,16 @@ export function evaluateCall(run: Evaluation, node: ts.CallExpression, scope: Sc
   }
   const args = evaluateList(run, node.arguments, scope);
   run.scopesOfCalls.set(node, scope);
-  return { value: callValue(run, callee.value, args, node), stopped: false };
+  return { value: callValue(run, callee.value, args, node, callee.self), stopped: false };
 }
 
-export function callValue(run: Evaluation, callee: StaticValue, args: readonly StaticValue[], node: ts.Node): StaticValue {
-  if (callee instanceof Closure) return evaluateClosure(run, callee, args, node);
+/** `self` is the object that the function was read from, as `this` of a method. */
+export function callValue(run: Evaluation, callee: StaticValue, args: readonly StaticValue[], node: ts.Node, self?: StaticValue): StaticValue {
+  if (callee instanceof Closure) return evaluateClosure(run, callee, args, node, self);
   if (callee instanceof NativeFunction) return callNative(run, callee, args, node);
   if (callee instanceof ModelValue) return callValue(run, callee.body, args, node);
   if (callee instanceof ExternalValue) refuseExternal(run, callee, node);
-  if (callee instanceof ClassValue) return refuse(run, node, "TSDL3003", `the class ${callee.node.name?.text ?? ""} cannot be called`);
+  if (callee instanceof ClassValue) return refuse(run, node, "TSDL3003", `${describe(callee)} cannot be called`, { help: `write new ${callee.name}(...)` });
   return refuse(run, node, "TSDL3003", "a function is needed here", { label: `it is given ${describe(callee)}` });
 }
 
@@ -47,7 +52,13 @@ export function isStackOverflow(error: unknown): boolean {
   return error instanceof RangeError && /call stack/i.test(error.message);
 }
 
-export function evaluateClosure(run: Evaluation, { node, scope: outer, self, name }: Closure, args: readonly StaticValue[], site: ts.Node): StaticValue {
+/** What a constructor does with its scope: before its parameters are bound, and after. */
+interface Constructing {
+  prepare(scope: Scope): void;
+  begin(scope: Scope): void;
+}
+
+export function evaluateClosure(run: Evaluation, { node, scope: outer, self: bound, name }: Closure, args: readonly StaticValue[], site: ts.Node, self?: StaticValue, constructing?: Constructing): StaticValue {
   refuseModifiers(run, node, name, site);
   if (run.frames.length >= recursionLimit) {
     refuse(run, site, "TSDL3006", `${name === "" ? "a function" : name} calls itself more than ${recursionLimit} times`, {
@@ -56,10 +67,13 @@ export function evaluateClosure(run: Evaluation, { node, scope: outer, self, nam
     });
   }
   const scope = innerScope(outer);
-  if (self !== undefined) declare(scope, "this", self, true);
+  // An arrow function has the `this` of what is around it, and any other its own, even if that is undefined.
+  if (!ts.isArrowFunction(node)) declare(scope, "this", bound ?? self, true);
+  constructing?.prepare(scope);
   run.frames.push({ site, callee: name });
   try {
     bindParameters(run, node, args, scope);
+    constructing?.begin(scope);
     if (node.body === undefined) return refuse(run, site, "TSDL3003", `${name} has no body to compile`);
     if (!ts.isBlock(node.body)) return evaluateExpression(run, node.body, scope);
     const completion = evaluateStatements(run, node.body.statements, innerScope(scope));
@@ -87,21 +101,21 @@ function refuseModifiers(run: Evaluation, node: ts.FunctionLikeDeclaration, name
   });
 }
 
-/** `new Array(n)` makes static arrays; nothing else is made with new. */
+/** Instances of classes of the program, and of the few of JavaScript's that are static data. */
 export function evaluateNew(run: Evaluation, node: ts.NewExpression, scope: Scope): StaticValue {
   const name = ts.isIdentifier(node.expression) ? node.expression.text : node.expression.getText();
   const callee = evaluateExpression(run, node.expression, scope);
   const args = evaluateList(run, node.arguments ?? [], scope);
-  if (callee instanceof NativeFunction && callee.name === "Array") return callee.call(run, args, node);
-  if (callee instanceof ClassValue && callee.node.name?.text === "Tensor" && !callee.module.isUser) {
+  run.scopesOfCalls.set(node, scope);
+  if (callee instanceof NativeFunction && isGlobal(callee, "Array")) return callee.call(run, args, node);
+  for (const kind of ["Map", "Set"] as const) if (isGlobal(callee, kind)) return makeCollection(run, kind, args, node);
+  if (callee instanceof ClassValue && isTensorClass(run, callee)) {
     return refuse(run, node, "TSDL3003", "a tensor is not made with new", { help: "write constant([1, 2, 3]) or zeros([2, 3])" });
   }
-  if (callee instanceof ClassValue) {
-    return refuse(run, node, "TSDL3003", `classes of a program are not compiled: new ${name}`, { help: "write an interface for the data, and functions that take it" });
-  }
+  if (callee instanceof ClassValue) return construct(run, callee, args, node);
   if (callee instanceof ExternalValue) refuseExternal(run, callee, node);
   return refuse(run, node, "TSDL3003", `new ${name} is not compiled`, {
-    help: "static data is written as arrays and objects; tensors are made with constant, zeros, ones and full",
+    label: callee instanceof NativeFunction ? "" : `${name} is ${describe(callee)}`,
+    help: "write a class, or static data as arrays and objects; tensors are made with constant, zeros, ones and full",
   });
 }
-

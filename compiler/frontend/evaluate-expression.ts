@@ -2,15 +2,17 @@
 
 import { ts } from "ts-morph";
 import { assign, updateByOne } from "./assign.ts";
+import { hasPrivate, privateKeyOf, privateOwner, readSuper } from "./class-members.ts";
+import { evaluateClass } from "./evaluate-class.ts";
 import { evaluateCall, evaluateNew } from "./evaluate-call.ts";
 import { branchOnValue } from "./branch.ts";
 import { evaluateUnary, evaluateBinaryOperator, textOf, truthOf } from "./evaluate-operator.ts";
 import { type Evaluation, known, refuse } from "./evaluation.ts";
-import { elementsOf, readElement, readMember } from "./read-member.ts";
-import { findBinding, type Scope } from "./scope.ts";
+import { elementsOf, readElement, readFields, readMember, readPrivate } from "./read-member.ts";
+import { declare, findBinding, innerScope, type Scope } from "./scope.ts";
 import { moduleValue } from "./source-module.ts";
 import { refuseSyntax } from "./syntax.ts";
-import { Closure, describe, isArray, ObjectValue, RuntimeBoolean, RuntimeNumber, type StaticValue, TensorValue } from "./value.ts";
+import { Accessor, Closure, describe, isArray, ObjectValue, RuntimeBoolean, RuntimeNumber, type StaticValue, TensorValue } from "./value.ts";
 
 type Handler = (run: Evaluation, node: never, scope: Scope, name: string | undefined) => StaticValue;
 
@@ -34,6 +36,7 @@ export const expressionHandlers: Partial<Record<ts.SyntaxKind, Handler>> = {
   [ts.SyntaxKind.ObjectLiteralExpression]: evaluateObject,
   [ts.SyntaxKind.ArrowFunction]: evaluateFunction,
   [ts.SyntaxKind.FunctionExpression]: evaluateFunction,
+  [ts.SyntaxKind.ClassExpression]: (run, node: ts.ClassExpression, scope, name) => evaluateClass(run, node, scope, node.name?.text ?? name ?? ""),
   [ts.SyntaxKind.PropertyAccessExpression]: (run, node: ts.PropertyAccessExpression, scope) => evaluateChain(run, node, scope).value,
   [ts.SyntaxKind.ElementAccessExpression]: (run, node: ts.ElementAccessExpression, scope) => evaluateChain(run, node, scope).value,
   [ts.SyntaxKind.CallExpression]: (run, node: ts.CallExpression, scope) => evaluateChain(run, node, scope).value,
@@ -68,8 +71,12 @@ function evaluateIdentifier(run: Evaluation, node: ts.Identifier, scope: Scope):
 
 function evaluateThis(run: Evaluation, node: ts.Expression, scope: Scope): StaticValue {
   const binding = findBinding(scope, "this");
-  if (binding !== undefined) return binding.value;
-  return refuse(run, node, "TSDL3002", "this is not compiled", { help: "pass the object as a parameter" });
+  if (binding !== undefined && !binding.isInitialized) refuse(run, node, "TSDL2004", "this is used before super() was called");
+  if (binding?.value !== undefined) return binding.value;
+  return refuse(run, node, "TSDL2004", "this is undefined here", {
+    label: "the function was not called as a method of an object",
+    help: "call it on the object, as in (x) => layer.forward(x); or pass the object as a parameter",
+  });
 }
 
 function evaluateTemplate(run: Evaluation, node: ts.TemplateExpression, scope: Scope): string {
@@ -93,6 +100,9 @@ export function evaluateList(run: Evaluation, nodes: readonly ts.Expression[], s
 
 function evaluateObject(run: Evaluation, node: ts.ObjectLiteralExpression, scope: Scope): ObjectValue {
   const fields = new Map<string, StaticValue>();
+  // What a literal's methods see as super is not that of a class around it.
+  const inner = innerScope(scope);
+  declare(inner, "super", undefined, true);
   for (const property of node.properties) {
     if (ts.isPropertyAssignment(property)) {
       const key = propertyKey(run, property.name, scope);
@@ -100,16 +110,20 @@ function evaluateObject(run: Evaluation, node: ts.ObjectLiteralExpression, scope
     } else if (ts.isShorthandPropertyAssignment(property)) {
       fields.set(property.name.text, evaluateIdentifier(run, property.name, scope));
     } else if (ts.isSpreadAssignment(property)) {
-      const value = evaluateExpression(run, property.expression, scope);
-      if (value instanceof ObjectValue) value.fields.forEach((field, key) => fields.set(key, field));
+      const value = known(run, evaluateExpression(run, property.expression, scope), "what is spread", property);
+      if (value instanceof ObjectValue) readFields(run, value, property).forEach(([key, field]) => fields.set(key, field));
       else if (isArray(value)) value.forEach((item, position) => fields.set(String(position), item));
       else if (value !== undefined && value !== null) {
         refuse(run, property, "TSDL2001", "only an object can be spread into an object", { label: `this is ${describe(value)}` });
       }
-    } else if (ts.isMethodDeclaration(property)) {
+    } else {
       const key = propertyKey(run, property.name, scope);
-      fields.set(key, new Closure(key, property, scope));
-    } else refuse(run, property, "TSDL3002", "get and set are not compiled", { help: "write a plain field, or a function" });
+      const closure = new Closure(key, property, inner);
+      const before = fields.get(key);
+      const other = before instanceof Accessor ? before : undefined;
+      if (ts.isMethodDeclaration(property)) fields.set(key, closure);
+      else fields.set(key, ts.isGetAccessorDeclaration(property) ? new Accessor(closure, other?.set) : new Accessor(other?.get, closure));
+    }
   }
   return new ObjectValue(fields);
 }
@@ -126,25 +140,31 @@ function evaluateFunction(_run: Evaluation, node: ts.ArrowFunction | ts.Function
   return new Closure(node.name?.text ?? name ?? "", node, scope);
 }
 
-/** A value and what it was read from, so that `object.method()` knows its object; `stopped` by `?.` on nothing. */
+/** A value; `self` is what it was read from, so that `object.method()` knows its object; `stopped` by `?.` on nothing. */
 export interface Link {
   readonly value: StaticValue;
+  readonly self?: StaticValue;
   readonly stopped: boolean;
 }
 
 /** `a?.b.c()`: when `a` is undefined or null, the rest of the chain is not evaluated. */
 export function evaluateChain(run: Evaluation, node: ts.Expression, scope: Scope): Link {
   if (ts.isCallExpression(node)) return evaluateCall(run, node, scope);
+  if (ts.isNonNullExpression(node)) return evaluateChain(run, node.expression, scope);
+  if (ts.isParenthesizedExpression(node)) return { ...evaluateChain(run, node.expression, scope), stopped: false };
   if (!ts.isPropertyAccessExpression(node) && !ts.isElementAccessExpression(node)) {
     return { value: evaluateExpression(run, node, scope), stopped: false };
   }
+  const keyOf = (): StaticValue => (ts.isPropertyAccessExpression(node) ? node.name.text : evaluateExpression(run, node.argumentExpression, scope));
+  if (node.expression.kind === ts.SyntaxKind.SuperKeyword) return { ...readSuper(run, textOf(run, keyOf(), node), scope, node), stopped: false };
   const object = evaluateChain(run, node.expression, scope);
   if (object.stopped) return object;
   if (node.questionDotToken !== undefined && (object.value === undefined || object.value === null)) return { value: undefined, stopped: true };
-  const value = ts.isPropertyAccessExpression(node)
-    ? readMember(run, object.value, node.name.text, node)
-    : readElement(run, object.value, evaluateExpression(run, node.argumentExpression, scope), node);
-  return { value, stopped: false };
+  const self = object.value;
+  if (ts.isElementAccessExpression(node)) return { value: readElement(run, self, keyOf(), node), self, stopped: false };
+  const { name } = node;
+  const value = ts.isPrivateIdentifier(name) ? readPrivate(run, self, privateKeyOf(run, self, name, scope), node) : readMember(run, self, name.text, node);
+  return { value, self, stopped: false };
 }
 
 function evaluateConditional(run: Evaluation, node: ts.ConditionalExpression, scope: Scope, name: string | undefined): StaticValue {
@@ -157,6 +177,7 @@ function evaluateConditional(run: Evaluation, node: ts.ConditionalExpression, sc
 
 function evaluateBinary(run: Evaluation, node: ts.BinaryExpression, scope: Scope): StaticValue {
   const operator = node.operatorToken.kind;
+  if (ts.isPrivateIdentifier(node.left)) return hasPrivate(evaluateExpression(run, node.right, scope), privateOwner(run, node.left, scope));
   if (operator >= ts.SyntaxKind.FirstAssignment && operator <= ts.SyntaxKind.LastAssignment) return assign(run, node, scope);
   const left = evaluateExpression(run, node.left, scope);
   const right = (): StaticValue => evaluateExpression(run, node.right, scope);

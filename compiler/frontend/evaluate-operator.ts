@@ -8,10 +8,14 @@ import { ts } from "ts-morph";
 import { addDims, type Dim, floorDivDims, modDims, mulDims, printDim, sameDim, subDims } from "../../ir/dim.ts";
 import type { Value } from "../../ir/module.ts";
 import { tensorType } from "../../ir/type.ts";
-import { type Evaluation, makeOps, refuse, runtimeBooleanOf, runtimeNumberOf, use } from "./evaluation.ts";
+import { isTensorClass } from "./evaluate-class.ts";
+import { type Evaluation, known, makeOps, refuse, runtimeBooleanOf, runtimeNumberOf, use } from "./evaluation.ts";
+import { isGlobal } from "./globals.ts";
+import { mayBeSame } from "./journal.ts";
 import { isBoolean, type Numeric } from "./join.ts";
 import {
-  asDim, ClassValue, describe, DimQuotient, DimValue, dimValue, isArray, isNumeric, ObjectValue, RuntimeBoolean, RuntimeNumber, type StaticValue, TensorValue,
+  asDim, ClassValue, CollectionValue, describe, DimQuotient, DimValue, dimValue, isArray, isInstance, isNumeric, isSameClass, ObjectValue, RuntimeBoolean, RuntimeNumber, type StaticValue, TensorValue,
+  Unjoined,
 } from "./value.ts";
 
 export const f64 = tensorType("f64", []);
@@ -67,11 +71,10 @@ export function evaluateBinaryOperator(run: Evaluation, operator: ts.SyntaxKind,
     case ts.SyntaxKind.EqualsEqualsToken: return looselyEqual(run, left, right, node);
     case ts.SyntaxKind.ExclamationEqualsToken: return not(run, looselyEqual(run, left, right, node), node);
     case ts.SyntaxKind.InKeyword:
-      if (right instanceof ObjectValue && (typeof left === "string" || typeof left === "number")) return right.fields.has(String(left));
+      if (right instanceof ObjectValue && (typeof left === "string" || typeof left === "number")) return hasField(run, right, String(left), node);
       return refuse(run, node, "TSDL2001", "in asks an object for a field's name", { label: `right is ${describe(right)}` });
     case ts.SyntaxKind.InstanceOfKeyword:
-      if (right instanceof ClassValue && right.node.name?.text === "Tensor" && !right.module.isUser) return left instanceof TensorValue;
-      return refuse(run, node, "TSDL3002", "instanceof is compiled only for Tensor", { help: "test a field of the object instead" });
+      return isInstanceOf(run, left, right, node);
     default: return refuse(run, node, "TSDL3002", `the operator ${ts.tokenToString(operator) ?? ""} is not compiled`);
   }
 }
@@ -101,6 +104,26 @@ function evaluateNumberOperator(run: Evaluation, operator: NumberOperator, left:
     return runtimeNumberOf(run, makeOps(run, node, (b) => b[op](leftValue, rightValue)));
   }
   return refuse(run, node, "TSDL2005", `${operator.text} does not work on sizes of named dims`, { label: `left is ${describe(left)}, right is ${describe(right)}` });
+}
+
+/** `"name" in object`: a field, or what its class has for it. */
+function hasField(run: Evaluation, object: ObjectValue, name: string, node: ts.Node): boolean {
+  if (object instanceof CollectionValue) return refuse(run, node, "TSDL3002", `in asks for a field, and this is ${describe(object)}`, { help: "write has(key)" });
+  const field = object.fields.get(name);
+  if (field instanceof Unjoined && field.mayBeAbsent) known(run, field, name, node);
+  if (object.fields.has(name)) return true;
+  for (let at = object.instanceOf; at !== undefined; at = at.superclass) {
+    const { methods, getters, setters } = at.prototype;
+    if (methods.has(name) || getters.has(name) || setters.has(name)) return true;
+  }
+  return false;
+}
+
+function isInstanceOf(run: Evaluation, left: StaticValue, right: StaticValue, node: ts.Node): boolean {
+  if (right instanceof ClassValue) return isTensorClass(run, right) ? left instanceof TensorValue : isInstance(left, right);
+  if (isGlobal(right, "Array")) return isArray(left);
+  for (const kind of ["Map", "Set"]) if (isGlobal(right, kind)) return left instanceof CollectionValue && left.kind === kind;
+  return refuse(run, node, "TSDL3002", "instanceof is compiled for classes of the program, Tensor, Array, Map and Set", { label: `right is ${describe(right)}`, help: "test a field of the object instead" });
 }
 
 function refuseTensors(run: Evaluation, text: string, method: string | undefined, left: StaticValue, right: StaticValue, node: ts.Node, isUnary = false): void {
@@ -188,6 +211,14 @@ export function areEqual(run: Evaluation, left: StaticValue, right: StaticValue,
     const difference = subDims(l, r);
     if (typeof difference === "number") return difference === 0;
     return refuseDimCondition(run, node, left, right);
+  }
+  if (left instanceof ClassValue && right instanceof ClassValue) return isSameClass(left, right);
+  const [first, second] = [left, right].filter((side) => isArray(side) || side instanceof ObjectValue);
+  if (first !== undefined && second !== undefined && mayBeSame(first, second)) {
+    refuse(run, node, "TSDL3004", "whether these are one object is known only at run time", {
+      label: "a branch or a loop chose the object",
+      help: "compare what tells them apart: a field, or the condition itself",
+    });
   }
   return left === right;
 }

@@ -7,16 +7,17 @@
 import { ts } from "ts-morph";
 import { bindPattern } from "./bind-pattern.ts";
 import { evaluateCondition, evaluateExpression, throwUserError } from "./evaluate-expression.ts";
+import { evaluateClass } from "./evaluate-class.ts";
 import { evaluateEnum } from "./evaluate-enum.ts";
 import { branchOnStatements, type Completion, mapLeaves, resume } from "./completion.ts";
 import { type Evaluation, Refusal, refuse, stepLimit } from "./evaluation.ts";
 import { areEqual } from "./evaluate-operator.ts";
 import { undone } from "./journal.ts";
 import { evaluateRuntimeLoop, tryRuntimeLoop } from "./runtime-loop.ts";
-import { elementsOf } from "./read-member.ts";
+import { elementsOf, readFields } from "./read-member.ts";
 import { declare, innerScope, type Scope } from "./scope.ts";
 import { refuseSyntax } from "./syntax.ts";
-import { Closure, ObjectValue, describe, RuntimeBoolean, type StaticValue } from "./value.ts";
+import { Closure, CollectionValue, describe, isArray, ObjectValue, RuntimeBoolean, type StaticValue } from "./value.ts";
 
 type Handler = (run: Evaluation, node: never, scope: Scope, labels: readonly string[]) => Completion;
 
@@ -44,6 +45,7 @@ export const statementHandlers: Partial<Record<ts.SyntaxKind, Handler>> = {
   [ts.SyntaxKind.FunctionDeclaration]: () => undefined,
   [ts.SyntaxKind.InterfaceDeclaration]: () => undefined,
   [ts.SyntaxKind.TypeAliasDeclaration]: () => undefined,
+  [ts.SyntaxKind.ClassDeclaration]: (run, node: ts.ClassDeclaration, scope) => declare(scope, node.name?.text ?? "", evaluateClass(run, node, scope, node.name?.text ?? ""), true) as undefined,
   [ts.SyntaxKind.EnumDeclaration]: (run, node: ts.EnumDeclaration, scope) => declare(scope, node.name.text, evaluateEnum(run, node, scope), true) as undefined,
 };
 
@@ -64,6 +66,7 @@ export function evaluateStatements(run: Evaluation, statements: readonly ts.Stat
     if (ts.isFunctionDeclaration(statement) && statement.name !== undefined && statement.body !== undefined) {
       declare(scope, statement.name.text, new Closure(statement.name.text, statement, scope), false);
     } else if (ts.isVariableStatement(statement)) declareEarly(statement.declarationList, scope);
+    else if (ts.isClassDeclaration(statement) && statement.name !== undefined) scope.bindings.set(statement.name.text, { value: undefined, isConstant: true, isInitialized: false });
   }
   return evaluateFrom(run, statements, 0, scope);
 }
@@ -246,20 +249,42 @@ function copyScope(scope: Scope): Scope {
 
 function evaluateForOf(run: Evaluation, node: ts.ForOfStatement, scope: Scope, labels: readonly string[]): Completion {
   if (node.awaitModifier !== undefined) refuse(run, node, "TSDL3001", "for await is not compiled", { help: "a model runs without waiting; load data outside and pass it in" });
-  const items = elementsOf(run, evaluateExpression(run, node.expression, scope), node.expression);
-  return evaluateEach(run, node, items, scope, labels);
+  return evaluateEach(run, node, itemsOf(run, evaluateExpression(run, node.expression, scope), node.expression), scope, labels);
+}
+
+/** The item of a turn of `for of`, counted from 0; undefined after the last. */
+type Items = (turn: number) => { readonly item: StaticValue } | undefined;
+
+/** An array or a Map that grows while a loop goes over it has more turns, as in JavaScript. */
+function itemsOf(run: Evaluation, value: StaticValue, node: ts.Node): Items {
+  if (!isArray(value) && !(value instanceof CollectionValue)) return listed(elementsOf(run, value, node));
+  const seen: StaticValue[] = [];
+  return (turn) => {
+    if (value instanceof CollectionValue) {
+      const keys = [...value.fields.keys()];
+      if (seen.slice(0, turn).some((key, i) => key !== keys[i])) {
+        refuse(run, node, "TSDL3001", `a ${value.kind} loses keys while a loop goes over it`, { help: "go over a copy: for (const item of [...items])" });
+      }
+      seen[turn] = keys[turn];
+    }
+    return listed(elementsOf(run, value, node))(turn);
+  };
+}
+
+function listed(items: readonly StaticValue[]): Items {
+  return (turn) => (turn < items.length ? { item: items[turn] } : undefined);
 }
 
 function evaluateForIn(run: Evaluation, node: ts.ForInStatement, scope: Scope, labels: readonly string[]): Completion {
   const value = evaluateExpression(run, node.expression, scope);
-  if (value instanceof ObjectValue) return evaluateEach(run, node, [...value.fields.keys()], scope, labels);
+  if (value instanceof ObjectValue) return evaluateEach(run, node, listed(readFields(run, value, node).map(([key]) => key)), scope, labels);
   return refuse(run, node.expression, "TSDL2001", "for in goes over the fields of an object", {
     label: `this is ${describe(value)}`,
     help: "write for (const item of array) for an array",
   });
 }
 
-function evaluateEach(run: Evaluation, node: ts.ForInOrOfStatement, items: readonly StaticValue[], scope: Scope, labels: readonly string[]): Completion {
+function evaluateEach(run: Evaluation, node: ts.ForInOrOfStatement, items: Items, scope: Scope, labels: readonly string[]): Completion {
   const { initializer } = node;
   if (!ts.isVariableDeclarationList(initializer)) {
     return refuse(run, initializer, "TSDL3001", "a loop over items needs its own variable", { help: "write for (const item of ...)" });
@@ -267,9 +292,9 @@ function evaluateEach(run: Evaluation, node: ts.ForInOrOfStatement, items: reado
   const [declaration] = initializer.declarations;
   const isOurs = (leaf: Completion, kind: "break" | "continue"): boolean => leaf?.kind === kind && (leaf.label === undefined || labels.includes(leaf.label));
   const from = (position: number): Completion => {
-    for (let at = position; at < items.length; at++) {
+    for (let at = position, next = items(at); next !== undefined; next = items(++at)) {
       const turn = innerScope(scope);
-      if (declaration !== undefined) bindPattern(run, declaration.name, items[at], turn, (initializer.flags & ts.NodeFlags.Const) !== 0);
+      if (declaration !== undefined) bindPattern(run, declaration.name, next.item, turn, (initializer.flags & ts.NodeFlags.Const) !== 0);
       const completion = mapLeaves(evaluateStatement(run, node.statement, turn), (leaf) => (isOurs(leaf, "continue") ? undefined : leaf));
       if (completion?.kind === "either") return resume(run, completion, () => from(at + 1), node);
       if (completion !== undefined) return completion;

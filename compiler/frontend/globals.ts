@@ -7,16 +7,20 @@ import { ts } from "ts-morph";
 import { ceilDivDims, floorDivDims, maxDims, minDims } from "../../ir/dim.ts";
 import type { Value } from "../../ir/module.ts";
 import { integer } from "./array-methods.ts";
-import { refuseFrozen } from "./assign.ts";
+import { writeField } from "./assign.ts";
 import { callValue } from "./evaluate-call.ts";
 import { f64, isTruthy, runtimeOperand, textOf } from "./evaluate-operator.ts";
 import { type Evaluation, makeOps, refuse, runtimeNumberOf } from "./evaluation.ts";
-import { note } from "./journal.ts";
-import { elementsOf } from "./read-member.ts";
+import { elementsOf, readFields } from "./read-member.ts";
 import {
-  asDim, describe, DimQuotient, DimValue, dimValue, ExternalValue, isArray, isNumeric, NativeFunction, ObjectValue, ownEntry, RuntimeNumber,
+  asDim, CollectionValue, describe, DimQuotient, DimValue, dimValue, ExternalValue, isArray, isNumeric, NativeFunction, ObjectValue, ownEntry, RuntimeNumber,
   type StaticValue, TensorValue,
 } from "./value.ts";
+
+/** Whether a value is what JavaScript calls so. */
+export function isGlobal(value: StaticValue, name: string): boolean {
+  return Object.hasOwn(globals, name) && value === globals[name];
+}
 
 export function globalNamed(run: Evaluation, name: string, node: ts.Node): StaticValue {
   if (Object.hasOwn(globals, name)) return globals[name];
@@ -36,8 +40,8 @@ const impureGlobals: Readonly<Record<string, { readonly reason: string; readonly
   Promise: { reason: "a model runs without waiting", help: "await outside of the model, and pass the result in as a parameter" },
   setTimeout: { reason: "a model runs without waiting", help: "do it outside of the model" },
   fetch: { reason: "fetch is the world outside, and a built program computes the same from the same parameters", help: "load the data outside, and pass it in as a parameter" },
-  Map: { reason: "Map is not compiled", help: "use a plain object for static keys" },
-  Set: { reason: "Set is not compiled", help: "use an array, and includes()" },
+  WeakMap: { reason: "WeakMap is not compiled", help: "use a Map with names as keys, or a field of the object" },
+  WeakSet: { reason: "WeakSet is not compiled", help: "use a Set of names, or a field of the object" },
   JSON: { reason: "JSON is not compiled", help: "write the data as an object in the source" },
   Symbol: { reason: "symbols are not compiled", help: "use strings" },
   eval: { reason: "eval is not compiled", help: "write the code in the source" },
@@ -148,7 +152,7 @@ const math: Record<string, StaticValue> = {
 /* ---------------------------------------------------------------- the others */
 
 const fieldsOf = (run: Evaluation, value: StaticValue, node: ts.Node): readonly (readonly [string, StaticValue])[] => {
-  if (value instanceof ObjectValue) return [...value.fields];
+  if (value instanceof ObjectValue) return readFields(run, value, node);
   if (isArray(value)) return value.map((item, i) => [String(i), item]);
   return refuse(run, node, "TSDL2001", "only an object has fields", { label: `this is ${describe(value)}` });
 };
@@ -164,9 +168,7 @@ const object: Record<string, StaticValue> = {
     }))),
   assign: new NativeFunction("Object.assign", (run, [target, ...sources], node) => {
     if (!(target instanceof ObjectValue)) return refuse(run, node, "TSDL2001", "Object.assign needs an object", { label: `it is given ${describe(target)}` });
-    if (target.isFrozen) refuseFrozen(run, node);
-    note(run, target);
-    for (const source of sources) for (const [key, item] of fieldsOf(run, source, node)) target.set(key, item);
+    for (const source of sources) for (const [key, item] of fieldsOf(run, source, node)) writeField(run, target, key, item, node);
     return target;
   }),
   hasOwn: new NativeFunction("Object.hasOwn", (run, [value, key], node) => fieldsOf(run, value, node).some(([name]) => name === textOf(run, key, node))),
@@ -225,6 +227,8 @@ const globals: Readonly<Record<string, StaticValue>> = {
   Math: new NativeFunction("Math", (run, _args, node) => refuse(run, node, "TSDL3003", "Math is not a function"), math),
   Object: new NativeFunction("Object", (run, _args, node) => refuse(run, node, "TSDL3003", "Object() is not compiled", { help: "write { }" }), object),
   Array: new NativeFunction("Array", makeArray, array),
+  Map: new NativeFunction("Map", (run, _args, node) => refuse(run, node, "TSDL3003", "a Map is made with new", { help: "write new Map([[key, value]])" })),
+  Set: new NativeFunction("Set", (run, _args, node) => refuse(run, node, "TSDL3003", "a Set is made with new", { help: "write new Set([item])" })),
   Number: new NativeFunction("Number", (run, [value], node) => {
     if (isNumeric(value)) return value;
     if (value instanceof TensorValue) return refuse(run, node, "TSDL2001", "a tensor is not a number while the program is built", { help: "use the tensor itself: one of rank 0 works with every op" });
@@ -236,11 +240,13 @@ const globals: Readonly<Record<string, StaticValue>> = {
   isFinite: number["isFinite"],
   parseFloat: number["parseFloat"],
   parseInt: number["parseInt"],
-  structuredClone: new NativeFunction("structuredClone", (_run, [value]) => cloneTree(value)),
+  structuredClone: new NativeFunction("structuredClone", (run, [value], node) => cloneTree(run, value, node)),
 };
 
-function cloneTree(value: StaticValue): StaticValue {
-  if (isArray(value)) return value.map(cloneTree);
-  if (value instanceof ObjectValue) return new ObjectValue([...value.fields].map(([key, item]) => [key, cloneTree(item)]), value.declared);
+/** As in JavaScript, a copy has the fields of an instance and is none itself. */
+function cloneTree(run: Evaluation, value: StaticValue, node: ts.Node): StaticValue {
+  if (isArray(value)) return value.map((item) => cloneTree(run, item, node));
+  if (value instanceof CollectionValue) return value.like([...value.fields].map(([key, item]) => [key, cloneTree(run, item, node)]));
+  if (value instanceof ObjectValue) return new ObjectValue(readFields(run, value, node).map(([key, item]) => [key, cloneTree(run, item, node)]), value.declared);
   return value;
 }

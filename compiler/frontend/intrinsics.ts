@@ -19,10 +19,10 @@ import { scan, truthOfTensor } from "./scan.ts";
 import type { SourceModule } from "./scope.ts";
 import { suggestTensor } from "./suggest.ts";
 import {
-  Closure, describe, DimQuotient, DimValue, isArray, isCallable, isNumeric, ModelValue, NativeFunction, ObjectValue, ownEntry, RuntimeNumber,
+  Closure, CollectionValue, describe, DimQuotient, DimValue, isArray, isCallable, isNumeric, ModelValue, NativeFunction, ObjectValue, ownEntry, RuntimeNumber,
   type StaticValue, TensorValue,
 } from "./value.ts";
-import { pathName, type Path } from "./tree.ts";
+import { pathName, type Path, refuseHidden } from "./tree.ts";
 
 /** A function for plain JavaScript alone. */
 function notCompiled(name: string, help: string): NativeFunction {
@@ -126,7 +126,7 @@ function toSurface(run: Evaluation, value: StaticValue, node: ts.Node): SurfaceA
   if (value instanceof DimValue) return value.dim;
   if (value instanceof DimQuotient) return new TracedNumber(runtimeOperand(run, value, node));
   if (isArray(value)) return value.map((item) => toSurface(run, item, node));
-  if (value instanceof ObjectValue) return Object.fromEntries([...value.fields].map(([key, item]) => [key, toSurface(run, item, node)]));
+  if (value instanceof ObjectValue && !(value instanceof CollectionValue)) return Object.fromEntries([...value.fields].map(([key, item]) => [key, toSurface(run, item, node)]));
   known(run, value, "an operand", node);
   if (value === undefined || typeof value === "number" || typeof value === "string" || typeof value === "boolean") return value;
   return refuse(run, node, "TSDL2001", `${describe(value)} is no operand of a tensor op`, { help: "operands are tensors, numbers, sizes and lists of these" });
@@ -186,14 +186,14 @@ function mapTree(run: Evaluation, fn: StaticValue, first: StaticValue, others: r
     for (const other of others) if (!isArray(other) || other.length !== first.length) mismatch(other);
     return first.map((item, i) => mapTree(run, fn, item, others.map((other) => (isArray(other) ? other[i] : undefined)), [...path, i], node));
   }
-  if (first instanceof ObjectValue) {
+  if (first instanceof ObjectValue && !(first instanceof CollectionValue)) {
+    refuseHidden(run, first, "mapTree", node);
     const keys = [...first.fields.keys()];
     for (const other of others) {
       if (!(other instanceof ObjectValue) || other.fields.size !== keys.length || !keys.every((key) => other.fields.has(key))) mismatch(other);
     }
-    return new ObjectValue(
+    return first.like(
       keys.map((key) => [key, mapTree(run, fn, first.fields.get(key), others.map((other) => (other instanceof ObjectValue ? other.fields.get(key) : undefined)), [...path, key], node)]),
-      first.declared,
     );
   }
   if (first instanceof TensorValue || isNumeric(first)) {

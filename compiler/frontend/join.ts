@@ -6,7 +6,7 @@
 
 import { alias, type Content, isVariable, type Location } from "./journal.ts";
 import {
-  describe, DimQuotient, DimValue, isArray, isNumeric, ObjectValue, RuntimeBoolean, RuntimeNumber, type StaticValue, TensorValue, Unjoined,
+  CollectionValue, describe, DimQuotient, DimValue, isArray, isNumeric, ObjectValue, RuntimeBoolean, RuntimeNumber, type StaticValue, TensorValue, Unjoined,
 } from "./value.ts";
 import type { Value } from "../../ir/module.ts";
 import { printType, sameType } from "../../ir/type.ts";
@@ -27,6 +27,9 @@ export interface Joins {
   filler(leaf: TensorValue | RuntimeNumber | RuntimeBoolean): StaticValue;
 }
 
+const otherOrder = new Unjoined("the sides of a branch set its keys in another order", true);
+const absentInOne = new Unjoined("one side of a branch made it, and the other did not", true);
+
 export type Numeric = number | RuntimeNumber | DimValue | DimQuotient;
 
 export class Joiner {
@@ -45,19 +48,24 @@ export class Joiner {
   /** What all locations that either side wrote to hold afterwards. */
   locations(contentNow: (location: Location) => Content): readonly (readonly [Location, Content])[] {
     const touched = new Set([...this.#left.after.keys(), ...this.#right.after.keys()]);
-    return [...touched].map((location) => [location, this.#content(this.#left.after.get(location) ?? contentNow(location), this.#right.after.get(location) ?? contentNow(location))] as const);
+    return [...touched].map((location) => {
+      const [left, right] = [this.#left, this.#right].map((side) => side.after.get(location) ?? contentNow(location));
+      if (left === undefined || right === undefined) throw new Error("a branch has two sides");
+      const isReordered = location instanceof CollectionValue && isOtherOrder(left, right);
+      return [location, isReordered ? new Map([...keysOf(left), ...keysOf(right)].map((key) => [key, otherOrder])) : this.#content(left, right)] as const;
+    });
   }
 
   #content(left: Content, right: Content): Content {
     if (isVariable(left) && isVariable(right)) return { value: this.value(left.value, right.value), isInitialized: left.isInitialized && right.isInitialized };
     if (left instanceof Map && right instanceof Map) {
       const keys = new Set<string>([...left.keys(), ...right.keys()]);
-      return new Map([...keys].map((key) => [key, this.value(left.get(key) as StaticValue, right.get(key) as StaticValue)]));
+      return new Map([...keys].map((key) => [key, left.has(key) && right.has(key) ? this.value(left.get(key) as StaticValue, right.get(key) as StaticValue) : absentInOne]));
     }
     const [first, second] = [left as readonly StaticValue[], right as readonly StaticValue[]];
     if (first.length === second.length) return first.map((item, i) => this.value(item, second[i]));
     const what = `an array has ${first.length} elements after one side of a branch and ${second.length} after the other`;
-    return Array.from({ length: Math.max(first.length, second.length) }, () => new Unjoined(what));
+    return Array.from({ length: Math.max(first.length, second.length) }, () => new Unjoined(what, true));
   }
 
   value(left: StaticValue, right: StaticValue): StaticValue {
@@ -77,10 +85,10 @@ export class Joiner {
       const [first, second] = [this.#elements(this.#left, left), this.#elements(this.#right, right)];
       if (first.length === second.length) return this.#once(left, right, () => first.map((item, i) => this.value(item, second[i])));
     }
-    if (left instanceof ObjectValue && right instanceof ObjectValue) {
+    if (left instanceof ObjectValue && right instanceof ObjectValue && left.isOneKindWith(right)) {
       const [first, second] = [this.#fields(this.#left, left), this.#fields(this.#right, right)];
       if (first.size === second.size && [...first.keys()].every((key) => second.has(key))) {
-        return this.#once(left, right, () => new ObjectValue([...first].map(([key, item]) => [key, this.value(item, second.get(key))] as const), left.declared));
+        return this.#once(left, right, () => left.like([...first].map(([key, item]) => [key, this.value(item, second.get(key))] as const)));
       }
     }
     return new Unjoined(`it is ${describe(left)} after one side of a branch and ${describe(right)} after the other`);
@@ -99,7 +107,7 @@ export class Joiner {
     const again = side === this.#left ? (item: StaticValue) => this.ofLeft(item) : (item: StaticValue) => this.ofRight(item);
     if (value instanceof TensorValue || value instanceof RuntimeNumber || value instanceof RuntimeBoolean) return join(this.#joins.filler(value));
     if (isArray(value)) return this.#elements(side, value).map(again);
-    if (value instanceof ObjectValue) return new ObjectValue([...this.#fields(side, value)].map(([key, item]) => [key, again(item)] as const), value.declared);
+    if (value instanceof ObjectValue) return value.like([...this.#fields(side, value)].map(([key, item]) => [key, again(item)] as const));
     return value;
   }
 
@@ -120,6 +128,17 @@ export class Joiner {
   #elements(side: Side, array: readonly StaticValue[]): readonly StaticValue[] {
     return (side.after.get(array) as readonly StaticValue[] | undefined) ?? array;
   }
+}
+
+function keysOf(content: Content): readonly string[] {
+  return content instanceof Map ? [...(content as ReadonlyMap<string, StaticValue>).keys()] : [];
+}
+
+/** Whether the keys that both have come in another order. */
+function isOtherOrder(left: Content, right: Content): boolean {
+  const [first, second] = [new Set(keysOf(left)), new Set(keysOf(right))];
+  const common = keysOf(left).filter((key) => second.has(key));
+  return keysOf(right).filter((key) => first.has(key)).some((key, i) => key !== common[i]);
 }
 
 function isMadeIn({ made }: Side, value: StaticValue): boolean {

@@ -103,11 +103,21 @@ function restore(location: Location, content: Content): void {
 /* ---------------------------------------------------------------- other names of an object */
 
 const aliases = new WeakMap<Location, readonly Location[]>();
+/** What stands for one of several objects. */
+const joins = new WeakSet<Location>();
 
 /** Says that a joined object may be either of two that other variables may still name. */
 export function alias(joined: Location, originals: readonly Location[]): void {
   const all = [joined, ...originals];
+  joins.add(joined);
   for (const each of all) aliases.set(each, [...(aliases.get(each) ?? []), ...all]);
+}
+
+/** Whether only run time knows if two are one. */
+export function mayBeSame(left: Location, right: Location): boolean {
+  if (left === right || (!joins.has(left) && !joins.has(right))) return false;
+  const others = [right, ...othersOf(right)];
+  return [left, ...othersOf(left)].some((each) => others.includes(each));
 }
 
 function othersOf(location: Location): readonly Location[] {

@@ -26,6 +26,8 @@ export interface SourceProject {
   displayName(file: ts.SourceFile): string;
   /** Whether a declaration is the library's or the runtime's, in whatever form it is installed. */
   isLibraryDeclaration(declaration: ts.Node): boolean;
+  /** Whether a field that is declared without a value exists from the start (useDefineForClassFields). */
+  readonly definesClassFields: boolean;
   /** Every user file that was read, tsconfig.json included, as an absolute path. */
   readonly files: readonly string[];
 }
@@ -78,6 +80,7 @@ export function loadProject(entryFiles: readonly string[], workingDirectory: str
       return displayPath(file.fileName, workingDirectory);
     },
     isLibraryDeclaration,
+    definesClassFields: options.useDefineForClassFields ?? (options.target ?? ts.ScriptTarget.ES5) >= ts.ScriptTarget.ES2022,
     files: [...files.map((file) => path.normalize(file.fileName)), ...(configFile === undefined ? [] : [path.normalize(configFile)])],
   };
 

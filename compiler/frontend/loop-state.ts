@@ -4,13 +4,16 @@
  * until nothing is.
  */
 
-import { type Content, isVariable, type Location } from "./journal.ts";
+import { alias, type Content, isVariable, type Location } from "./journal.ts";
 import { isBoolean } from "./join.ts";
 import type { Scope } from "./scope.ts";
-import { Closure, isArray, isNumeric, ObjectValue, type StaticValue, TensorValue, Unjoined } from "./value.ts";
+import { Accessor, ClassValue, Closure, isArray, isNumeric, ObjectValue, type StaticValue, TensorValue, Unjoined } from "./value.ts";
 
-/** Where a leaf is in what a location holds; the first step of a variable is "". */
+/** Where a leaf is in what a location holds: steps with `separator` between them; the first step of a variable is "". */
 export type LeafPath = string;
+
+/** Fields may have any name, such as "layers.0". */
+const separator = "\u0001";
 
 /** All that can be written to and is visible from a scope. */
 export function visibleLocations(scope: Scope): ReadonlySet<Location> {
@@ -20,11 +23,21 @@ export function visibleLocations(scope: Scope): ReadonlySet<Location> {
     if (value instanceof Closure) {
       visitScope(value.scope);
       visit(value.self);
-    } else if (isArray(value) || value instanceof ObjectValue) {
+    } else if (value instanceof Accessor) [value.get, value.set].forEach(visit);
+    else if (value instanceof ClassValue) visitClass(value);
+    else if (isArray(value) || value instanceof ObjectValue) {
       if (found.has(value)) return;
       found.add(value);
       (isArray(value) ? value : [...value.fields.values()]).forEach(visit);
+      if (value instanceof ObjectValue && value.instanceOf !== undefined) visitClass(value.instanceOf);
     }
+  };
+  /** Methods see what is around the class, and its static fields. */
+  const visitClass = (value: ClassValue): void => {
+    if (found.has(value.own)) return;
+    visit(value.own);
+    visitScope(value.scope);
+    if (value.superclass !== undefined) visitClass(value.superclass);
   };
   const visitScope = (from: Scope): void => {
     for (let at: Scope | undefined = from; at !== undefined && !scopes.has(at); at = at.parent) {
@@ -50,14 +63,20 @@ function mapValue(value: StaticValue, change: (value: StaticValue, path: LeafPat
   const changed = change(value, path);
   if (!Object.is(changed, value)) return changed;
   if (isArray(value)) {
-    const items = value.map((item, i) => mapValue(item, change, `${path}.${i}`));
-    return items.every((item, i) => Object.is(item, value[i])) ? value : items;
+    const items = value.map((item, i) => mapValue(item, change, `${path}${separator}${i}`));
+    return items.every((item, i) => Object.is(item, value[i])) ? value : renewed(items, value);
   }
   if (value instanceof ObjectValue) {
-    const fields = [...value.fields].map(([key, item]) => [key, mapValue(item, change, `${path}.${key}`)] as const);
-    return fields.every(([key, item]) => Object.is(item, value.fields.get(key))) ? value : new ObjectValue(fields, value.declared);
+    const fields = [...value.fields].map(([key, item]) => [key, mapValue(item, change, `${path}${separator}${key}`)] as const);
+    return fields.every(([key, item]) => Object.is(item, value.fields.get(key))) ? value : renewed(value.like(fields), value);
   }
   return value;
+}
+
+/** Before the first turn, and after none, it is still the object that it was, which other variables may name. */
+function renewed<T extends Location>(made: T, original: Location): T {
+  alias(made, [original]);
+  return made;
 }
 
 export interface Difference {
@@ -86,13 +105,13 @@ function contentDifferences(before: Content, after: Content, pathOf: (key: strin
 
 function valueDifferences(before: StaticValue, after: StaticValue, path: LeafPath, states: States): readonly Difference[] {
   if (isSameLeaf(before, after)) return [];
-  const areContainers = (isArray(before) && isArray(after)) || (before instanceof ObjectValue && after instanceof ObjectValue);
+  const areContainers = (isArray(before) && isArray(after)) || (before instanceof ObjectValue && after instanceof ObjectValue && before.isOneKindWith(after));
   if (areContainers) {
     if (before === after && states.isOwn(before as Location)) return [];
     const [first, second] = [states.before(before as Location), states.after(after as Location)];
     const keys = itemsOf(second);
     if (itemsOf(first).size === keys.size && [...itemsOf(first).keys()].every((key) => keys.has(key))) {
-      return contentDifferences(first, second, (key) => `${path}.${key}`, states);
+      return contentDifferences(first, second, (key) => `${path}${separator}${key}`, states);
     }
   } else if (Object.is(before, after)) return [];
   return [{ path, before, after }];
@@ -105,7 +124,7 @@ function itemsOf(content: Content): ReadonlyMap<string, StaticValue> {
 
 /** A leaf of what a location holds after a turn. */
 export function leafAt(content: Content, path: LeafPath, read: (location: Location) => Content): StaticValue {
-  const [first = "", ...rest] = path.split(".");
+  const [first = "", ...rest] = path.split(separator);
   const start = isVariable(content) ? content.value : content instanceof Map ? (content.get(first) as StaticValue) : (content as readonly StaticValue[])[Number(first)];
   return rest.reduce<StaticValue>((value, key) => {
     if (isArray(value)) return (read(value) as readonly StaticValue[])[Number(key)];

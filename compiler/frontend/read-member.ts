@@ -3,14 +3,16 @@
 import { ts } from "ts-morph";
 import { elementCount } from "../../ir/dim.ts";
 import { arrayMethods } from "./array-methods.ts";
-import { evaluateClosure } from "./evaluate-call.ts";
+import { readField, readStaticMember } from "./class-members.ts";
+import { entriesOf, presentFields, readCollectionMember } from "./collections.ts";
+import { callValue, evaluateClosure } from "./evaluate-call.ts";
 import { isFloat } from "../../ir/type.ts";
 import { type Evaluation, known, makeOps, refuse, runtimeNumberOf, use } from "./evaluation.ts";
 import { exportedNames, exportedValue, moduleOf } from "./source-module.ts";
 import { stringMethods } from "./string-methods.ts";
 import {
-  Closure, describe, DimValue, dimValue, ExternalValue, isArray, NamespaceValue, NativeFunction, ObjectValue, ownEntry,
-  type StaticValue, TensorValue,
+  Accessor, ClassValue, Closure, CollectionValue, describe, DimValue, dimValue, ExternalValue, isArray, NamespaceValue, NativeFunction, ObjectValue, ownEntry, ownFields,
+  type StaticValue, TensorValue, Unjoined,
 } from "./value.ts";
 
 export function readMember(run: Evaluation, object: StaticValue, name: string, node: ts.Node): StaticValue {
@@ -19,7 +21,9 @@ export function readMember(run: Evaluation, object: StaticValue, name: string, n
   }
   known(run, object, `what ${name} is read of`, node);
   if (object instanceof TensorValue) return readTensorMember(run, object, name, node);
-  if (object instanceof ObjectValue) return known(run, object.fields.get(name), name, node);
+  if (object instanceof CollectionValue) return readCollectionMember(run, object, name, node);
+  if (object instanceof ObjectValue) return readField(run, object, name, node);
+  if (object instanceof ClassValue) return readStaticMember(run, object, name, node);
   if (object instanceof NamespaceValue) {
     const found = exportedValue(run, object.module, name, node);
     if (found !== undefined) return found.value;
@@ -32,6 +36,7 @@ export function readMember(run: Evaluation, object: StaticValue, name: string, n
     return refuse(run, node, "TSDL3003", `${object.name}.${name} is not compiled`, { help: helpFor(object) });
   }
   if (isArray(object)) {
+    if (!/^\d+$/.test(name)) requireLength(run, object, node);
     if (name === "length") return object.length;
     const method = ownEntry(arrayMethods, name);
     if (method !== undefined) return new NativeFunction(name, (inner, args, at) => method(inner, object, args, at));
@@ -48,6 +53,13 @@ export function readMember(run: Evaluation, object: StaticValue, name: string, n
     return new NativeFunction(name, (_run, [digits]) => (name === "toFixed" ? object.toFixed(Number(digits ?? 0)) : object.toString(digits === undefined ? 10 : Number(digits))));
   }
   return refuse(run, node, "TSDL3003", `${describe(object)} has no member ${name} that is compiled`);
+}
+
+/** `object.#x`, by its key. */
+export function readPrivate(run: Evaluation, object: StaticValue, key: string, node: ts.Node): StaticValue {
+  if (object instanceof ClassValue) return readStaticMember(run, object, key, node);
+  if (object instanceof ObjectValue) return readField(run, object, key, node);
+  throw new Error(`${describe(object)} has no private fields`);
 }
 
 function helpFor(object: NativeFunction): string {
@@ -74,9 +86,7 @@ export function readElement(run: Evaluation, object: StaticValue, key: StaticVal
     }
     return known(run, object[key], `element ${key}`, node);
   }
-  if (typeof key === "number" && (typeof object === "string" || object instanceof ObjectValue)) {
-    return typeof object === "string" ? object[key] : known(run, object.fields.get(String(key)), String(key), node);
-  }
+  if (typeof key === "number" && typeof object === "string") return object[key];
   if (typeof key === "number") return readMember(run, object, String(key), node);
   if (key instanceof DimValue || (typeof key === "object" && key !== null)) {
     return refuse(run, node, "TSDL2002", "an index must be known when the program is built", {
@@ -87,14 +97,25 @@ export function readElement(run: Evaluation, object: StaticValue, key: StaticVal
   return refuse(run, node, "TSDL2001", `${describe(key)} cannot be an index`);
 }
 
+/** Own fields as Object.entries gives them: getters are called, and private fields are none. */
+export function readFields(run: Evaluation, object: ObjectValue, node: ts.Node): readonly (readonly [string, StaticValue])[] {
+  presentFields(run, object, node);
+  return ownFields(object).map(([key, value]) => [key, value instanceof Accessor ? readField(run, object, key, node) : value] as const);
+}
+
 /** The items that `...` and `for of` go over. */
 export function elementsOf(run: Evaluation, value: StaticValue, node: ts.Node): readonly StaticValue[] {
-  if (isArray(value)) return [...value];
+  known(run, value, "what is gone over", node);
+  if (isArray(value)) {
+    requireLength(run, value, node);
+    return [...value];
+  }
   if (typeof value === "string") return [...value];
-  const isTensor = value instanceof TensorValue;
-  return refuse(run, node, "TSDL2001", "only an array has items to go over", {
+  if (value instanceof CollectionValue) return value.kind === "Set" ? entriesOf(run, value, node).map(([key]) => key) : entriesOf(run, value, node);
+  if (value instanceof TensorValue) return rowsOf(run, value, node);
+  return refuse(run, node, "TSDL2001", "only an array, a Map, a Set, a string or a tensor has items to go over", {
     label: `this is ${describe(value)}`,
-    ...(isTensor ? { help: "cut the tensor into an array of tensors with x.split(1, axis), or work on the whole tensor at once" } : {}),
+    ...(value instanceof ObjectValue ? { help: "write Object.entries(object), Object.keys(object) or Object.values(object)" } : {}),
   });
 }
 
@@ -136,6 +157,29 @@ function itemOf(run: Evaluation, tensor: TensorValue, node: ts.Node): StaticValu
     const one = tensor.type.shape.length === 0 ? operand : b.reshape(operand, { shape: [] });
     return b.cast(isFloat(tensor.type.dtype) ? b.stopGradient(one) : one, { dtype: "f64" });
   }));
+}
+
+/** Refuses an array that has another length on each side of a branch of run time. */
+export function requireLength(run: Evaluation, array: readonly StaticValue[], node: ts.Node): void {
+  const item = array.find((each) => each instanceof Unjoined && each.mayBeAbsent);
+  if (!(item instanceof Unjoined)) return;
+  refuse(run, node, "TSDL3004", "how many elements an array has is known only at run time", {
+    label: item.reason,
+    help: "make as many on both sides, with a value that changes nothing, such as 0; or choose between two tensors with where(condition, onTrue, onFalse)",
+  });
+}
+
+/** What there is at each place of the first axis. */
+function rowsOf(run: Evaluation, tensor: TensorValue, node: ts.Node): readonly StaticValue[] {
+  const [count] = tensor.type.shape;
+  if (typeof count !== "number") {
+    return refuse(run, node, "TSDL2001", count === undefined ? "a tensor without axes has no items to go over" : "how many items a tensor has must be known when the program is built, to go over them", {
+      label: `this is ${describe(tensor)}`,
+      help: count === undefined ? "it is one number: use it as it is" : "write the size as a number in its type; for any size, work on the whole tensor at once, or write scan(f, initial, xs)",
+    });
+  }
+  const select = readTensorMember(run, tensor, "select", node);
+  return Array.from({ length: count }, (_, i) => callValue(run, select, [0, i], node));
 }
 
 function shapeOf(tensor: TensorValue): readonly StaticValue[] {

@@ -20,10 +20,12 @@ interface Reading {
   readonly parameter: ts.Node;
   /** Types that are being read, for recursive ones. */
   readonly within: readonly ts.Type[];
+  readonly classes: Map<SignatureTree, ts.ClassLikeDeclaration>;
 }
 
-export function readParameterType(run: Evaluation, type: ts.Type, name: string, parameter: ts.Node): SignatureTree {
-  return readType({ run, checker: run.project.checker, parameter, within: [] }, type, name, parameter);
+/** `classes` is told which objects of the tree are instances of which class. */
+export function readParameterType(run: Evaluation, type: ts.Type, name: string, parameter: ts.Node, classes: Map<SignatureTree, ts.ClassLikeDeclaration>): SignatureTree {
+  return readType({ run, checker: run.project.checker, parameter, within: [], classes }, type, name, parameter);
 }
 
 /** `node` is where a field was declared, when that is in the user's source; otherwise the parameter. */
@@ -46,13 +48,15 @@ function readType(reading: Reading, type: ts.Type, path: string, node: ts.Node):
   return refuse(run, node, "TSDL1001", `${path} is ${article(describeType(checker, type))}, which a model cannot take`, {
     label: `the type is ${checker.typeToString(type)}`,
     notes: [allowed],
-    help: adviceFor(type),
+    help: adviceFor(type, ts.isPropertyDeclaration(node) && ts.isClassLike(node.parent)),
   });
 }
 
-function adviceFor(type: ts.Type): string {
+function adviceFor(type: ts.Type, isClassField: boolean): string {
+  if (type.getCallSignatures().length > 0) return "write it as a method of a class, or make it a function of the program; only data is passed";
   if ((type.flags & (ts.TypeFlags.Any | ts.TypeFlags.Unknown | ts.TypeFlags.Never)) !== 0) return 'write its type: Tensor<["N", 784]>, or number';
   if ((type.flags & ts.TypeFlags.BooleanLike) !== 0) return 'pass a number, or a Tensor<[], "bool">; or make it a constant of the program';
+  if (isClassField) return "make it static, or a getter: only data is passed, and the class has the rest";
   return "make it a constant of the program: a function that takes it and returns the model's function";
 }
 
@@ -111,21 +115,30 @@ function isObject(type: ts.Type): boolean {
 
 function readObject(reading: Reading, type: ts.Type, path: string, node: ts.Node): SignatureTree {
   const { checker, within } = reading;
+  const changeable = type.aliasSymbol?.name === "Readonly" ? type.aliasTypeArguments?.[0] : undefined;
+  if (changeable !== undefined) return readType(reading, changeable, path, node);
   if (within.includes(type)) return refuseType(reading, type, path, node, "a type that contains itself", "write the levels out, or keep the items in a tuple");
   if (checker.getIndexInfosOfType(type).length > 0) {
     return refuseType(reading, type, path, node, "an object with fields that are not named", "name them in an interface: interface Params { w: Tensor<[784, 10]> }");
   }
-  const fields = checker.getPropertiesOfType(type).filter((field) => !isMethod(field));
-  if (fields.length === 0) return refuseType(reading, type, path, node, "an object with no fields", "give it fields that are tensors or numbers");
+  const classes = classesOf(reading, type);
+  const fields = inOrderOfClasses(checker.getPropertiesOfType(type).filter((field) => !isMethod(field)), classes);
+  const [own] = classes;
+  if (own !== undefined && (ts.getModifiers(own) ?? []).some(({ kind }) => kind === ts.SyntaxKind.AbstractKeyword)) {
+    return refuseType(reading, type, path, node, "of an abstract class", "a model is built for one class: name the one that is passed");
+  }
+  // A layer without weights is an instance that has only methods.
+  if (fields.length === 0 && own === undefined) return refuseType(reading, type, path, node, "an object with no fields", "give it fields that are tensors or numbers");
   const inner = { ...reading, within: [...within, type] };
   const symbol = type.aliasSymbol ?? type.getSymbol();
-  return {
+  const tree: SignatureTree = {
     kind: "object",
     declared: declaredName(symbol),
     // TypeScript's own types, as Record, have comments that say nothing of this one.
     doc: symbol !== undefined && userDeclaration(reading, symbol) !== undefined ? docOf(checker, symbol) : undefined,
     fields: fields.map((field) => {
       const place = userDeclaration(reading, field) ?? node;
+      refusePrivateField(reading, field, path, place);
       if ((field.flags & ts.SymbolFlags.Optional) !== 0) {
         refuse(reading.run, place, "TSDL1001", `${path}.${field.name} is optional, and a model is built for one structure`, {
           help: `remove the ?; write two models if there are two structures`,
@@ -135,6 +148,35 @@ function readObject(reading: Reading, type: ts.Type, path: string, node: ts.Node
       return { name: field.name, tree, doc: docOf(checker, field) };
     }),
   };
+  if (own !== undefined) reading.classes.set(tree, own);
+  return tree;
+}
+
+/** The class that a type is of, and those that it extends. */
+function classesOf({ checker }: Reading, type: ts.Type): readonly ts.ClassLikeDeclaration[] {
+  const declaration = type.getSymbol()?.valueDeclaration;
+  if (declaration === undefined || !ts.isClassLike(declaration)) return [];
+  const [base] = checker.getBaseTypes((type as ts.TypeReference).target ?? (type as ts.InterfaceType));
+  return [declaration, ...(base === undefined ? [] : classesOf({ checker } as Reading, base))];
+}
+
+/** As JavaScript makes the fields of an instance: those of a class that is extended first. */
+function inOrderOfClasses(fields: readonly ts.Symbol[], classes: readonly ts.ClassLikeDeclaration[]): readonly ts.Symbol[] {
+  const depthOf = (field: ts.Symbol): number => classes.findLastIndex((each) => each.members.some((member) => member.name?.getText() === field.name || isParameterProperty(member, field.name)));
+  return [...fields].sort((left, right) => depthOf(right) - depthOf(left));
+}
+
+function isParameterProperty(member: ts.ClassElement, name: string): boolean {
+  return ts.isConstructorDeclaration(member) && member.parameters.some((parameter) => ts.isParameterPropertyDeclaration(parameter, member) && parameter.name.getText() === name);
+}
+
+function refusePrivateField({ run }: Reading, field: ts.Symbol, path: string, place: ts.Node): void {
+  const { valueDeclaration: declaration } = field;
+  if (declaration === undefined || !ts.isPropertyDeclaration(declaration) || !ts.isPrivateIdentifier(declaration.name)) return;
+  const name = declaration.name.text;
+  refuse(run, place, "TSDL1001", `${path}.${name} is private, so who calls a built program cannot pass it`, {
+    help: `declare it private ${name.slice(1)} instead of ${name}: the type checker guards that as well, and it is a parameter`,
+  });
 }
 
 /** Methods of a class are not data. */

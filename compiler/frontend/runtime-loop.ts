@@ -15,7 +15,7 @@ import { isBoolean, type Numeric } from "./join.ts";
 import { type Content, contentOf, type Location, undone, write } from "./journal.ts";
 import { differences, isOneKind, leafAt, type LeafPath, mapContent, partsOf, visibleLocations } from "./loop-state.ts";
 import type { Binding, Scope } from "./scope.ts";
-import { describe, isArray, isNumeric, ObjectValue, RuntimeBoolean, RuntimeNumber, type StaticValue, TensorValue, Unjoined } from "./value.ts";
+import { CollectionValue, describe, isArray, isNumeric, ObjectValue, RuntimeBoolean, RuntimeNumber, type StaticValue, TensorValue, Unjoined } from "./value.ts";
 
 export interface Turn {
   /** Whether there is another turn. */
@@ -217,9 +217,11 @@ class RuntimeLoop {
   #requireOneStructure(location: Location, before: Content, after: Content): void {
     const isList = Array.isArray(before) && Array.isArray(after);
     const [was, is] = isList ? [before.length, after.length] : before instanceof Map && after instanceof Map ? [before.size, after.size] : [0, 0];
-    if (was === is) return;
-    refuse(this.#run, this.#node, "TSDL3004", `${this.#nameOf(location)} changes its ${isList ? "length" : "fields"} in a loop whose turns are counted at run time`, {
-      label: `it has ${was} ${isList ? "elements" : "fields"} before a turn and ${is} after it`,
+    const isOneSet = isList || !(before instanceof Map && after instanceof Map) || [...before.keys()].every((key) => after.has(key));
+    if (was === is && isOneSet) return;
+    const parts = isList ? "elements" : location instanceof CollectionValue ? "keys" : "fields";
+    refuse(this.#run, this.#node, "TSDL3004", `${this.#nameOf(location)} changes its ${isList ? "length" : parts} in a loop whose turns are counted at run time`, {
+      label: was === is ? `it loses one of its ${parts} in a turn` : `it has ${was} ${parts} before a turn and ${is} after it`,
       help: "make room for all before the loop; tensors that turns make are collected by scan(f, initial, xs)",
     });
   }
@@ -341,6 +343,6 @@ class RuntimeLoop {
 function mapLeaves(value: StaticValue, change: (leaf: TensorValue | RuntimeNumber | RuntimeBoolean) => StaticValue): StaticValue {
   if (value instanceof TensorValue || value instanceof RuntimeNumber || value instanceof RuntimeBoolean) return change(value);
   if (isArray(value)) return value.map((item) => mapLeaves(item, change));
-  if (value instanceof ObjectValue) return new ObjectValue([...value.fields].map(([key, item]) => [key, mapLeaves(item, change)] as const), value.declared);
+  if (value instanceof ObjectValue) return value.like([...value.fields].map(([key, item]) => [key, mapLeaves(item, change)] as const));
   return value;
 }

@@ -9,6 +9,7 @@
 import { ts } from "ts-morph";
 import { bindPattern, patternNames } from "./bind-pattern.ts";
 import { evaluateExpression } from "./evaluate-expression.ts";
+import { evaluateClass, tensorClass } from "./evaluate-class.ts";
 import { evaluateEnum } from "./evaluate-enum.ts";
 import { type Evaluation, refuse } from "./evaluation.ts";
 import { globalNamed } from "./globals.ts";
@@ -138,7 +139,15 @@ export function moduleValue(run: Evaluation, module: SourceModule, name: string,
   if (intrinsic !== undefined) return intrinsic;
   switch (declaration.kind) {
     case "function": return new Closure(name, declaration.node, module.scope);
-    case "class": return new ClassValue(declaration.node, module);
+    case "class": {
+      if (!module.isUser && name === "Tensor") return tensorClass(declaration.node, module.scope);
+      refuseLaterChange(run, module, name, declaration.node, at);
+      return remember(run, declaration.node, () => {
+        const made = evaluateClass(run, declaration.node, module.scope, declaration.node.name?.text ?? "");
+        freeze(made);
+        return made;
+      });
+    }
     case "import": return importedValue(run, module, declaration.specifier, declaration.name, declaration.node);
     case "ambient":
       return new ExternalValue(name, `${name} is only declared, so there is no source to compile`, "write the function in TypeScript, or do it outside and pass the result in as a parameter");
@@ -216,7 +225,7 @@ function freeze(value: StaticValue): void {
   } else if (value instanceof ObjectValue && !value.isFrozen) {
     value.isFrozen = true;
     value.fields.forEach(freeze);
-  }
+  } else if (value instanceof ClassValue) freeze(value.own);
 }
 
 const changingMethods: ReadonlySet<string> = new Set([
@@ -235,6 +244,7 @@ function refuseLaterChange(run: Evaluation, module: SourceModule, name: string, 
   };
   const visit = (node: ts.Node): ts.Node | undefined => {
     if (ts.isBinaryExpression(node) && isAssignment(node.operatorToken.kind) && !ts.isIdentifier(node.left) && isIt(node.left)) return node;
+    if ((ts.isPrefixUnaryExpression(node) || ts.isPostfixUnaryExpression(node)) && isStep(node.operator) && !ts.isIdentifier(node.operand) && isIt(node.operand)) return node;
     if (ts.isCallExpression(node) && ts.isPropertyAccessExpression(node.expression)) {
       const { name: method, expression } = node.expression;
       const isObjectAssign = method.text === "assign" && node.arguments[0] !== undefined && isIt(node.arguments[0]);
@@ -247,8 +257,14 @@ function refuseLaterChange(run: Evaluation, module: SourceModule, name: string, 
   const { line } = module.file.getLineAndCharacterOfPosition(change.getStart());
   refuse(run, at, "TSDL3005", `${name} lives at module level and is changed at line ${line + 1}, which a built program would not see`, {
     label: "read here",
-    help: `make the whole value of ${name} in its declaration, for instance with map() or Array.from(), or pass it as a parameter`,
+    help: ts.isClassLike(declaration)
+      ? "keep what changes in an instance, which is made in the model or passed as a parameter"
+      : `make the whole value of ${name} in its declaration, for instance with map() or Array.from(), or pass it as a parameter`,
   });
+}
+
+function isStep(kind: ts.SyntaxKind): boolean {
+  return kind === ts.SyntaxKind.PlusPlusToken || kind === ts.SyntaxKind.MinusMinusToken;
 }
 
 function isAssignment(kind: ts.SyntaxKind): boolean {

@@ -9,7 +9,7 @@ import type { Type } from "../../ir/type.ts";
 import { buildFunction, freshName, type BuiltFunction } from "./build-function.ts";
 import { callValue } from "./evaluate-call.ts";
 import { type Evaluation, runtimeNumberOf, tensorOf, use } from "./evaluation.ts";
-import { changedLeaves, type Leaf, leavesOf, type LeafValue, pathName, replaceLeaves, writeAt } from "./tree.ts";
+import { changedLeaves, type Leaf, leavesOf, type LeafValue, pathName, refuseHidden, replaceLeaves, writeAt } from "./tree.ts";
 import { Closure, ModelValue, type StaticValue, TensorValue } from "./value.ts";
 
 export interface TracedFunction {
@@ -38,6 +38,7 @@ export function traceFunction(
   check: (result: StaticValue) => void,
   typeOf: (leaf: Leaf, position: number) => Type = ({ value }) => value.value.type,
 ): TracedFunction {
+  refuseHidden(run, args, "a derivative or vmap", node);
   const leaves = leavesOf(args);
   const names = leaves.map(({ path }) => leafName(fn, path));
   const operands = leaves.map(({ value }) => use(run, value, node));
@@ -50,6 +51,7 @@ export function traceFunction(
     const before = own.map((argument) => replaceLeaves(argument, (leaf) => leaf));
     result = callValue(run, fn, own, node);
     check(result);
+    refuseHidden(run, result, "a derivative or vmap", node);
     changes = changedLeaves(run, before, own, [], parameterNames(fn), node);
     return [...leavesOf(result), ...changes].map(({ value }) => use(run, value, node));
   });

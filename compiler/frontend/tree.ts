@@ -8,8 +8,9 @@ import { type Evaluation, known, makeOps, refuse, use } from "./evaluation.ts";
 import { f64 } from "./evaluate-operator.ts";
 import type { Value } from "../../ir/module.ts";
 import type { SignatureTree } from "../../ir/signature.ts";
-import { describe, DimQuotient, DimValue, isArray, isNumeric, ObjectValue, RuntimeNumber, type StaticValue, TensorValue } from "./value.ts";
+import { Accessor, CollectionValue, describe, DimQuotient, DimValue, isArray, isNumeric, ObjectValue, ownFields, privateMark, RuntimeNumber, type StaticValue, TensorValue } from "./value.ts";
 import { runtimeOperand } from "./evaluate-operator.ts";
+import { readFields } from "./read-member.ts";
 
 export type Path = readonly (string | number)[];
 
@@ -27,7 +28,7 @@ export function isLeaf(value: StaticValue): value is LeafValue {
 export function leavesOf(value: StaticValue, path: Path = []): readonly Leaf[] {
   if (isLeaf(value)) return [{ path, value }];
   if (isArray(value)) return value.flatMap((item, i) => leavesOf(item, [...path, i]));
-  if (value instanceof ObjectValue) return [...value.fields].flatMap(([key, item]) => leavesOf(item, [...path, key]));
+  if (value instanceof ObjectValue) return ownFields(value).flatMap(([key, item]) => leavesOf(item, [...path, key]));
   return [];
 }
 
@@ -35,10 +36,28 @@ export function leavesOf(value: StaticValue, path: Path = []): readonly Leaf[] {
 export function replaceLeaves(value: StaticValue, replace: (leaf: LeafValue, path: Path) => StaticValue, path: Path = []): StaticValue {
   if (isLeaf(value)) return replace(value, path);
   if (isArray(value)) return value.map((item, i) => replaceLeaves(item, replace, [...path, i]));
-  if (value instanceof ObjectValue) {
-    return new ObjectValue([...value.fields].map(([key, item]) => [key, replaceLeaves(item, replace, [...path, key])]), value.declared);
+  // As in JavaScript, a Map is carried along as it is, and is no part of a tree.
+  if (value instanceof ObjectValue && !(value instanceof CollectionValue)) {
+    return value.like([...value.fields].map(([key, item]) => [key, replaceLeaves(item, replace, [...path, key])]));
   }
   return value;
+}
+
+/** A copy of a tree has only what JavaScript lists of an object; what a private field or a getter holds would be lost in it. */
+export function refuseHidden(run: Evaluation, value: StaticValue, what: string, node: ts.Node): void {
+  if (isArray(value)) return value.forEach((item) => refuseHidden(run, item, what, node));
+  if (!(value instanceof ObjectValue) || value instanceof CollectionValue) return;
+  for (const [key, item] of value.fields) {
+    const isPrivate = key.startsWith(privateMark);
+    if (isPrivate || item instanceof Accessor) {
+      const name = isPrivate ? key.slice(privateMark.length).replace(/'+$/, "") : key;
+      refuse(run, node, "TSDL2001", `${what} copies a tree, and a ${isPrivate ? "private field" : "getter of an object"} is in no copy`, {
+        label: `${value.instanceOf?.name ?? "the object"} has ${name}`,
+        help: isPrivate ? `declare it private ${name.slice(1)} instead of ${name}: the type checker guards that as well` : "write a plain field",
+      });
+    }
+    refuseHidden(run, item, what, node);
+  }
 }
 
 /** `p.w1`, `layers.0.w`: how parameters of functions are named. */
@@ -56,7 +75,7 @@ export function changedLeaves(run: Evaluation, before: StaticValue, after: Stati
   if (isArray(before) && isArray(after) && before.length === after.length) {
     return before.flatMap((item, i) => changedLeaves(run, item, after[i], [...path, i], names, node));
   }
-  if (before instanceof ObjectValue && after instanceof ObjectValue) {
+  if (before instanceof ObjectValue && after instanceof ObjectValue && before.isOneKindWith(after)) {
     const fieldNames = new Set([...before.fields.keys(), ...after.fields.keys()]);
     return [...fieldNames].flatMap((name) => changedLeaves(run, before.fields.get(name), after.fields.get(name), [...path, name], names, node));
   }
@@ -100,8 +119,8 @@ export function flattenResult(run: Evaluation, value: StaticValue, node: ts.Node
     const items = value.map((item, i) => flattenResult(run, item, node, [...path, i]));
     return { tree: { kind: "array", items: items.map(({ tree }) => tree) }, values: items.flatMap(({ values }) => values) };
   }
-  if (value instanceof ObjectValue) {
-    const fields = [...value.fields].map(([name, item]) => ({ name, ...flattenResult(run, item, node, [...path, name]) }));
+  if (value instanceof ObjectValue && !(value instanceof CollectionValue)) {
+    const fields = readFields(run, value, node).map(([name, item]) => ({ name, ...flattenResult(run, item, node, [...path, name]) }));
     return {
       tree: { kind: "object", fields: fields.map(({ name, tree }) => ({ name, tree, doc: undefined })), declared: value.declared, doc: undefined },
       values: fields.flatMap(({ values }) => values),
@@ -110,7 +129,9 @@ export function flattenResult(run: Evaluation, value: StaticValue, node: ts.Node
   known(run, value, path.length === 0 ? "the result" : `${pathName(path)} of the result`, node);
   return refuse(run, node, "TSDL1003", "a model returns a tensor, a number, or an array or object of these", {
     label: path.length === 0 ? `this returns ${describe(value)}` : `${pathName(path)} of the result is ${describe(value)}`,
-    help: "return only tensors and numbers; the caller has everything else already",
+    help: value instanceof CollectionValue
+      ? `return ${value.kind === "Map" ? "an object: Object.fromEntries(map)" : "an array: [...set]"}`
+      : "return only tensors and numbers; the caller has everything else already",
   });
 }
 

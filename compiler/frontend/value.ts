@@ -24,6 +24,7 @@ export type StaticValue =
   | string
   | readonly StaticValue[]
   | ObjectValue
+  | Accessor
   | Callable
   | ModelValue
   | TensorValue
@@ -73,8 +74,11 @@ export class RuntimeBoolean {
 /** What a variable holds after a branch whose sides left values in it that no one value can stand for; an error once it is read. */
 export class Unjoined {
   readonly reason: string;
-  constructor(reason: string) {
+  /** For a field that one side made: whether it is there is not known either. */
+  readonly mayBeAbsent: boolean;
+  constructor(reason: string, mayBeAbsent = false) {
     this.reason = reason;
+    this.mayBeAbsent = mayBeAbsent;
   }
 }
 
@@ -97,16 +101,28 @@ export class DimQuotient {
 }
 
 export class ObjectValue {
-  /** Read freely; write with `set`. */
+  /** Read freely; write with `set`. Private fields are among them (see privateKey in class-members.ts). */
   readonly fields: Map<string, StaticValue>;
   /** The interface or class a parameter was declared as; kept by mapTree, so that results have it too. */
   readonly declared: string | undefined;
+  /** What it is an instance of. */
+  readonly instanceOf: ClassValue | undefined;
   /** True for objects made at module level, which outlive a call. */
   isFrozen = false;
-  constructor(fields: Iterable<readonly [string, StaticValue]> = [], declared?: string) {
+  constructor(fields: Iterable<readonly [string, StaticValue]> = [], declared?: string, instanceOf?: ClassValue) {
     this.fields = new Map(fields);
     this.declared = declared;
+    this.instanceOf = instanceOf;
     this.#putIndicesFirst();
+  }
+
+  /** An object of the same kind with other fields. */
+  like(fields: Iterable<readonly [string, StaticValue]>): ObjectValue {
+    return new ObjectValue(fields, this.declared, this.instanceOf);
+  }
+
+  isOneKindWith(other: ObjectValue): boolean {
+    return !(other instanceof CollectionValue) && isSameClass(this.instanceOf, other.instanceOf);
   }
 
   set(key: string, value: StaticValue): void {
@@ -122,6 +138,33 @@ export class ObjectValue {
     const ordered = [...indices, ...keys.filter((key) => !indices.includes(key))].map((key) => [key, this.fields.get(key)] as const);
     this.fields.clear();
     for (const [key, value] of ordered) this.fields.set(key, value);
+  }
+}
+
+/** A Map or a Set: its keys are the names of its fields, written so that 1 and "1" are two (collections.ts). */
+export class CollectionValue extends ObjectValue {
+  readonly kind: "Map" | "Set";
+  constructor(kind: "Map" | "Set", fields: Iterable<readonly [string, StaticValue]> = []) {
+    super(fields);
+    this.kind = kind;
+  }
+
+  override like(fields: Iterable<readonly [string, StaticValue]>): CollectionValue {
+    return new CollectionValue(this.kind, fields);
+  }
+
+  override isOneKindWith(other: ObjectValue): boolean {
+    return other instanceof CollectionValue && other.kind === this.kind;
+  }
+}
+
+/** A field of an object literal that is written `get` or `set`. */
+export class Accessor {
+  readonly get: Closure | undefined;
+  readonly set: Closure | undefined;
+  constructor(get: Closure | undefined, set: Closure | undefined) {
+    this.get = get;
+    this.set = set;
   }
 }
 
@@ -163,14 +206,60 @@ export class ModelValue {
   }
 }
 
-/** A class declaration: only the library's Tensor has a use here, in `instanceof`. */
+/** What a class has for its instances, or for itself: methods and accessors, by name. */
+export interface ClassMembers {
+  readonly methods: ReadonlyMap<string, ts.MethodDeclaration>;
+  readonly getters: ReadonlyMap<string, ts.GetAccessorDeclaration>;
+  readonly setters: ReadonlyMap<string, ts.SetAccessorDeclaration>;
+}
+
+/** A field that each instance gets, in the order of the source. */
+export interface ClassField {
+  readonly key: string;
+  readonly node: ts.PropertyDeclaration;
+}
+
+/** A class of the program (evaluate-class.ts), or the library's Tensor, of which only `instanceof` is asked. */
 export class ClassValue {
-  readonly node: ts.ClassDeclaration;
-  readonly module: SourceModule;
-  constructor(node: ts.ClassDeclaration, module: SourceModule) {
+  readonly name: string;
+  readonly node: ts.ClassLikeDeclaration;
+  /** What its members see; the scope around it tells apart two evaluations of one declaration. */
+  readonly scope: Scope;
+  readonly superclass: ClassValue | undefined;
+  readonly prototype: ClassMembers;
+  readonly statics: ClassMembers;
+  readonly fields: readonly ClassField[];
+  /** Its static fields. */
+  readonly own: ObjectValue = new ObjectValue();
+  constructor(name: string, node: ts.ClassLikeDeclaration, scope: Scope, superclass: ClassValue | undefined, members: Pick<ClassValue, "prototype" | "statics" | "fields">) {
+    this.name = name;
     this.node = node;
-    this.module = module;
+    this.scope = scope;
+    this.superclass = superclass;
+    this.prototype = members.prototype;
+    this.statics = members.statics;
+    this.fields = members.fields;
   }
+}
+
+/** A class at module level is evaluated once in each function that is built, and stays one class. */
+export function isSameClass(left: ClassValue | undefined, right: ClassValue | undefined): boolean {
+  return left === right || (left !== undefined && right !== undefined && left.node === right.node && left.scope.parent === right.scope.parent);
+}
+
+export function isInstance(value: StaticValue, of: ClassValue): boolean {
+  if (!(value instanceof ObjectValue)) return false;
+  for (let at = value.instanceOf; at !== undefined; at = at.superclass) if (isSameClass(at, of)) return true;
+  return false;
+}
+
+/** Before the name of a private field, so that no other field is called so. */
+export const privateMark = "\u0000";
+
+/** Own fields as JavaScript lists them: no private ones, and none of a Map or Set. */
+export function ownFields(object: ObjectValue): readonly (readonly [string, StaticValue])[] {
+  if (object instanceof CollectionValue) return [];
+  return [...object.fields].filter(([key]) => !key.startsWith(privateMark));
 }
 
 /** `import * as name`. */
@@ -235,13 +324,17 @@ export function describe(value: StaticValue): string {
   if (value instanceof Unjoined) return `more than one value: ${value.reason}`;
   if (value instanceof DimValue) return `the size ${printDim(value.dim)}`;
   if (value instanceof DimQuotient) return `the quotient of sizes ${printDim(value.left)} / ${printDim(value.right)}`;
+  if (value instanceof CollectionValue) return `a ${value.kind} of ${value.fields.size}`;
   if (value instanceof ObjectValue) {
-    const names = [...value.fields.keys()];
-    return names.length === 0 ? "an object with no fields" : `an object with ${names.join(", ")}`;
+    const names = ownFields(value).map(([name]) => name);
+    const what = value.instanceOf === undefined ? "an object" : `an instance of ${value.instanceOf.name}`;
+    if (names.length === 0) return value.instanceOf === undefined ? "an object with no fields" : what;
+    return `${what} with ${names.join(", ")}`;
   }
+  if (value instanceof Accessor) return "a field with get or set";
   if (value instanceof Closure || value instanceof NativeFunction) return value.name === "" ? "a function" : `the function ${value.name}`;
   if (value instanceof ModelValue) return "a model";
-  if (value instanceof ClassValue) return `the class ${value.node.name?.text ?? ""}`;
+  if (value instanceof ClassValue) return value.name === "" ? "a class" : `the class ${value.name}`;
   if (value instanceof NamespaceValue) return "a module";
   return value.name;
 }

@@ -77,7 +77,12 @@ function ownResult(name: string, result: unknown, given: ReadonlySet<AnyTensor>,
   if (typeof result === "number") return makeHandle("f64", [], { kind: "host", data: Float64Array.of(result) });
   if (isLeaf(result)) return given.has(result) ? dispatch("reshape", [result, result.shape]) : result;
   if (Array.isArray(result)) return result.map((item, i) => ownResult(name, item, given, [...path, i]));
-  if (isTree(result)) return Object.fromEntries(Object.entries(result).map(([key, item]) => [key, ownResult(name, item, given, [...path, key])]));
+  if (isTree(result)) {
+    // What is an instance stays one, so that it may be passed to the next call.
+    const own = Object.create(Object.getPrototypeOf(result) as object | null) as Record<string, unknown>;
+    for (const [key, item] of Object.entries(result)) own[key] = ownResult(name, item, given, [...path, key]);
+    return own;
+  }
   if (result === null || ["string", "boolean", "undefined"].includes(typeof result)) return result;
   throw new ArgumentError(`${name}: ${pathName("the result", path)} is ${describeValue(result)}: a model returns a tree of tensors and numbers`);
 }

@@ -12,7 +12,6 @@ export const random = model((x: Vector) => x.mul(Math.random()));
 export const now = model((x: Vector) => x.mul(Date.now()));
 export const read = model((x: Vector) => x.mul(readFileSync("rate.txt", "utf8").length));
 export const unknownFunction = model((x: Vector) => external(x));
-export const collected = model((x: Vector) => x.mul(new Map([[1, 2]]).size));
 export const arrayMethod = model((x: Vector) => x.mul([1, 2].copyWithin(0, 1)[0]!));
 export const stringMethod = model((x: Vector) => x.mul("abc".charCodeAt(0)));
 export const data = model((x: Vector) => (x as never as { data(): Vector }).data());

@@ -16,7 +16,7 @@ export const otherTrees = model((x: Vector) => mapTree((w, v) => w.add(v), { a: 
 export const noLoss = model((x: Vector) => (grad as never as (f: unknown) => (x: Vector) => Vector)(undefined)(x));
 export const spread = model((x: Vector) => ({ ...x }) as never);
 export const taken = model((x: Vector) => {
-  const [first] = x as never as Vector[];
+  const [first] = { x } as never as Vector[];
   return first;
 });
 export const cyclic = model((x: Vector) => {

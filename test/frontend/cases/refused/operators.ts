@@ -9,9 +9,9 @@ export const elementAssigned = model((x: Tensor<[3]>) => {
   (x as never as number[])[0] = 1;
   return x;
 });
-export const iterated = model((x: Tensor<[3]>) => {
+export const iterated = model((x: Tensor<["N", 3]>) => {
   const rows: unknown[] = [];
-  for (const row of x as never as Tensor<[]>[]) rows.push(row);
+  for (const row of x) rows.push(row);
   return rows[0];
 });
 export const bits = model((x: Tensor<[3]>, n: number) => x.mul(n << 1));

@@ -9,7 +9,7 @@ export const flag = model((x: Tensor<[2]>, training: boolean) => x);
 export const anything = model((x: any) => x);
 export const field = model((config: Config) => config.w);
 export const list = model((xs: Tensor<[2]>[]) => xs[0]);
-export const either = model((x: Tensor<[2]> | Tensor<[3]>) => x);
+export const either = model((x: Tensor<[4001]> | Tensor<[4002]>) => x);
 export const record = model((params: Record<string, Tensor<[2]>>) => params["w"]);
 export const recursive = model((chain: Chain) => chain.w);
 export const optionalField = model((p: Partial) => p.w);

@@ -12,10 +12,6 @@ export const debugged = model((x: Vector) => {
   debugger;
   return x;
 });
-export const classed = model((x: Vector) => {
-  class Layer {}
-  return [x, new Layer()][0];
-});
 export const variable = model((x: Vector) => {
   var y = x;
   return y;
