@@ -8,7 +8,7 @@ import { init, sample, train } from "./dist/index.js";
 import { covariance, effectiveSamples } from "./statistics.js";
 
 const [leapfrogSteps, chainCount, measuredMoves, burnIn] = [10, 200, 400, 100];
-const trainingSteps = Number(process.argv[2] ?? 2000);
+const trainingSteps = Number(process.argv[2] ?? 3000);
 const target = [[50.005, 49.995], [49.995, 50.005]];
 
 let state = init(new Uint32Array([0, 1]));
