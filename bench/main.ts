@@ -16,6 +16,7 @@ import { benchCuda } from "./cuda.ts";
 import { type Machine, openMachine } from "./machine.ts";
 import { benchEager } from "./eager.ts";
 import { benchFirstUse } from "./first-use.ts";
+import { benchL2hmc } from "./l2hmc.ts";
 import { benchMatmul } from "./matmul.ts";
 import { benchChain, benchSoftmax } from "./memory.ts";
 import { benchMnist } from "./mnist.ts";
@@ -32,6 +33,7 @@ const tables: Readonly<Record<string, (machine: Machine) => Promise<string>>> = 
   vmap: benchVmap,
   accuracy: benchAccuracy,
   mnist: benchMnist,
+  l2hmc: benchL2hmc,
   build: ({ quick }) => benchBuild(quick),
   // Imported when asked for: a machine with a GPU for CUDA may have no Dawn.
   webgpu: async (machine) => (await import("./webgpu.ts")).benchWebGpu(machine),

@@ -39,26 +39,35 @@ export function installedVersion(name: string): string | undefined {
 
 export type Python = { readonly executable: string } | { readonly problem: string };
 
-let python: Python | undefined;
+/** Each has a manifest and an environment of its own: what they pin may differ, and one can be there without the others. */
+const pythonPeers = {
+  JAX: { folder: ".venv", requirements: "requirements.txt" },
+  TensorFlow: { folder: ".venv-tensorflow", requirements: "requirements-tensorflow.txt" },
+  PyTorch: { folder: ".venv-torch", requirements: "requirements-torch.txt" },
+} as const;
 
-/** A virtual environment in .venv with exactly what requirements.txt pins. Tried once. */
-export function installPythonPeers(): Python {
-  return (python ??= makeEnvironment());
+const pythons = new Map<string, Python>();
+
+/** A virtual environment with exactly what the manifest pins. Tried once. */
+export function installPythonPeers(name: keyof typeof pythonPeers = "JAX"): Python {
+  const python = pythons.get(name) ?? makeEnvironment(name);
+  pythons.set(name, python);
+  return python;
 }
 
-function makeEnvironment(): Python {
-  const [folder, requirements] = [join(peersFolder, ".venv"), join(peersFolder, "requirements.txt")];
+function makeEnvironment(name: keyof typeof pythonPeers): Python {
+  const [folder, requirements] = [join(peersFolder, pythonPeers[name].folder), join(peersFolder, pythonPeers[name].requirements)];
   const executable = join(folder, "bin/python");
   // Looked at each time: a half-made environment, or one of older pins, is then made whole.
   const isThere = existsSync(executable) && spawnSync(executable, ["-c", checkPins, requirements]).status === 0;
   if (isThere) return { executable };
-  process.stderr.write("installing peers of the bench (JAX) ...\n");
+  process.stderr.write(`installing peers of the bench (${name}) ...\n`);
   for (const [command, args] of [
     ["python3", ["-m", "venv", folder]],
     [executable, ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-deps", "--only-binary=:all:", "-r", requirements]],
   ] as const) {
     const { status, error, stderr } = spawnSync(command, args, { encoding: "utf8" });
-    if (status !== 0) return { problem: `JAX cannot be installed (${[command, ...args.slice(0, 3)].join(" ")}: ${complaint(error?.message ?? stderr, "ERROR")})` };
+    if (status !== 0) return { problem: `${name} cannot be installed (${[command, ...args.slice(0, 3)].join(" ")}: ${complaint(error?.message ?? stderr, "ERROR")})` };
   }
   return { executable };
 }
