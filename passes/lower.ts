@@ -268,7 +268,10 @@ class GroupLowering {
       operands: tensorTypesOf(op.operands),
       results: tensorTypesOf(op.results),
       attrs: op.attrs,
-      load: (operand, index) => this.#element(at(op.operands, operand), index),
+      load: (operand, index) => {
+        const element = (): Value => this.#element(at(op.operands, operand), index);
+        return mayBranch(op) ? this.#scoped(element) : element();
+      },
     };
   }
 
@@ -348,3 +351,7 @@ function axesBut(type: TensorType, taken: readonly number[]): readonly number[] 
   return type.shape.map((_, axis) => axis).filter((axis) => !taken.includes(axis));
 }
 
+/** Whether an op loads inside of an `if` of its own (loadClamped): what is computed there is not there after it. */
+function mayBranch({ name, operands }: Op): boolean {
+  return ["pad", "concat", "gather"].includes(name) && tensorTypesOf(operands).some(({ shape }) => shape.some((size) => typeof size !== "number"));
+}
