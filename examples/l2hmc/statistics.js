@@ -3,6 +3,7 @@
 /**
  * Draws that were as good as one move, if they were independent: 1 / (1 + 2 sum of the autocorrelations), summed until one
  * is below 0.05 (Levy et al., appendix A). The mean of the target is 0, and the variances of both coordinates are given.
+ * A negative one ends the sum too: 1 is the most that it says, and of squares, which may mix more slowly, it says nothing.
  */
 export function effectiveSamples(draws, variances) {
   const total = variances[0] + variances[1];
