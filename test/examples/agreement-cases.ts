@@ -6,7 +6,10 @@
 import * as characters from "../../examples/characters/model.ts";
 import * as equalize from "../../examples/equalize/model.ts";
 import * as films from "../../examples/films/model.ts";
+import * as l2hmc from "../../examples/l2hmc/model.ts";
+import * as line from "../../examples/line/model.ts";
 import * as mnist from "../../examples/mnist/model.ts";
+import * as newton from "../../examples/newton/model.ts";
 import * as oscillator from "../../examples/oscillator/model.ts";
 import * as solve from "../../examples/solve/model.ts";
 import { type JitOptions, tensor } from "tsdlc";
@@ -76,6 +79,18 @@ const matrix = Array.from({ length: equations }, (_, i) => Array.from({ length: 
 const rightHandSide = noise(equations, 5).map((x) => x - 0.5);
 
 export const agreementCases: readonly AgreementCase[] = [
+  agreementCase({
+    what: "a line through points: the smallest model that learns",
+    source: line,
+    dims: { step: [undefined, ["N", 2], ["N", 1]] },
+    tolerance: 1e-5,
+    run: ({ init, step }) => {
+      const [x, y] = [tensor([[0, 0], [0, 1], [1, 0], [1, 1]]), tensor([[1], [-1], [4], [2]])];
+      let p = init();
+      for (let i = 0; i < 3; i++) ({ p } = step(p, x, y, tensor(0.3)));
+      return p;
+    },
+  }, "line"),
   agreementCase({
     what: "digits from pixels: a perceptron with momentum",
     source: mnist,
@@ -159,6 +174,26 @@ export const agreementCases: readonly AgreementCase[] = [
       { way: "jit", name: "HandleError", says: "loop with whileLoop or scan" },
     ],
   }, "solve"),
+  agreementCase({
+    what: "Kepler's equation by Newton's method, and gradients through its loop",
+    source: newton,
+    tolerance: 1e-4,
+    run: ({ solve: anomalies, sensitivity }) => {
+      const [eccentricity, mean] = [tensor([0.1, 0.5, 0.8]), tensor([0.5, 2, 1])];
+      return [anomalies(eccentricity, mean, 1e-5).anomaly, sensitivity(eccentricity, mean, 1e-5)];
+    },
+    errors: [
+      { way: "eager", device: "webgpu", name: "DeviceError", says: "use await data()" },
+      { way: "jit", name: "HandleError", says: "loop with whileLoop or scan" },
+    ],
+  }, "newton"),
+  agreementCase({
+    what: "a sampler that learns (L2HMC): one move of its chains, a loop of leapfrog steps",
+    source: l2hmc,
+    tolerance: 1e-3,
+    run: ({ init, sample }) => sample(init(key(6)).params, tensor(noise(16, 9).map((x) => 4 * x - 2), [8, 2]), key(7), 3),
+    errors: [],
+  }, "l2hmc"),
 ];
 
 /** Gauss's elimination, which needs no pivots for a matrix that is positive definite. */

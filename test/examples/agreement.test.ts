@@ -5,7 +5,7 @@
  */
 
 import assert from "node:assert/strict";
-import { readFileSync, writeFileSync } from "node:fs";
+import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { withDevice } from "tsdlc";
 import type { Device } from "tsdlc-runtime";
@@ -34,6 +34,11 @@ describe("every example, in every way, on every device", function () {
     machines = found.filter((_, i) => opened[i]);
   });
   after(() => machines.forEach((machine) => machine.close()));
+
+  it("has every example", () => {
+    const folders = readdirSync(join(import.meta.dirname, "../../examples"), { withFileTypes: true }).filter((entry) => entry.isDirectory()).map(({ name }) => name);
+    assert.deepEqual(agreementCases.map(({ name }) => name).toSorted(), folders.toSorted());
+  });
 
   for (const one of agreementCases) {
     it(`${one.name}: ${one.what}`, () =>
