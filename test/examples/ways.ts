@@ -60,6 +60,7 @@ function leavesIn(tree: SignatureTree, value: unknown): readonly HostArray[] {
   switch (tree.kind) {
     case "tensor":
     case "number": {
+      if (typeof value === "number") return [hostArray(tree.type.dtype, [], [value])];
       const leaf = value as Leaf;
       return [hostArray(leaf.dtype, leaf.shape, numbersOf(leaf.dtype, leaf.dataSync()))];
     }
