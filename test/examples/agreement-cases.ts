@@ -6,7 +6,6 @@
 import * as characters from "../../examples/characters/model.ts";
 import * as equalize from "../../examples/equalize/model.ts";
 import * as films from "../../examples/films/model.ts";
-import * as l2hmc from "../../examples/l2hmc/model.ts";
 import * as line from "../../examples/line/model.ts";
 import * as mnist from "../../examples/mnist/model.ts";
 import * as newton from "../../examples/newton/model.ts";
@@ -187,13 +186,6 @@ export const agreementCases: readonly AgreementCase[] = [
       { way: "jit", name: "HandleError", says: "loop with whileLoop or scan" },
     ],
   }, "newton"),
-  agreementCase({
-    what: "a sampler that learns (L2HMC): one move of its chains, a loop of leapfrog steps",
-    source: l2hmc,
-    tolerance: 1e-3,
-    run: ({ init, sample }) => sample(init(key(6)).params, tensor(noise(16, 9).map((x) => 4 * x - 2), [8, 2]), key(7), 3),
-    errors: [],
-  }, "l2hmc"),
 ];
 
 /** Gauss's elimination, which needs no pivots for a matrix that is positive definite. */

@@ -37,7 +37,9 @@ describe("every example, in every way, on every device", function () {
 
   it("has every example", () => {
     const folders = readdirSync(join(import.meta.dirname, "../../examples"), { withFileTypes: true }).filter((entry) => entry.isDirectory()).map(({ name }) => name);
-    assert.deepEqual(agreementCases.map(({ name }) => name).toSorted(), folders.toSorted());
+    // Its 200 kernels take a software driver minutes; l2hmc.test.ts compares it on each device with less.
+    const elsewhere = ["l2hmc"];
+    assert.deepEqual([...agreementCases.map(({ name }) => name), ...elsewhere].toSorted(), folders.toSorted());
   });
 
   for (const one of agreementCases) {
