@@ -101,14 +101,23 @@ function summariesOf(func: Func): ReadonlyMap<string, string> {
 export function kernelsInPlace({ buffers, kernels, steps }: Program): ReadonlySet<string> {
   const found = new Set<string>();
   const visit = (step: Step): void => {
-    if (step.kind === "if") [...step.then, ...step.otherwise].forEach(visit);
-    else if (step.kind === "loop") [...step.head, ...step.body].forEach(visit);
-    else if (step.kind === "repeat") step.body.forEach(visit);
-    else if (step.kind === "launch") {
-      const roles = step.buffers.map((buffer) => buffers[buffer]?.role);
-      const taken = roles.flatMap((role) => (role?.kind === "result" && role.reuses !== undefined ? [role.reuses] : []));
-      const entry = kernels[step.kernel]?.entry;
-      if (entry !== undefined && roles.some((role) => role?.kind === "parameter" && taken.includes(role.leaf))) found.add(entry);
+    switch (step.kind) {
+      case "launch": {
+        const roles = step.buffers.map((buffer) => buffers[buffer]?.role);
+        const taken = roles.flatMap((role) => (role?.kind === "result" && role.reuses !== undefined ? [role.reuses] : []));
+        const entry = kernels[step.kernel]?.entry;
+        if (entry !== undefined && roles.some((role) => role?.kind === "parameter" && taken.includes(role.leaf))) found.add(entry);
+        break;
+      }
+      case "copy":
+      case "push":
+      case "pop":
+      case "clear":
+        break;
+      case "if": return [...step.then, ...step.otherwise].forEach(visit);
+      case "repeat": return step.body.forEach(visit);
+      case "loop": return [...step.head, ...step.body].forEach(visit);
+      default: step satisfies never;
     }
   };
   steps.forEach(visit);

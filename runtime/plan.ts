@@ -180,12 +180,9 @@ function emit(steps: readonly Step[], code: number[]): void {
         code[toEnd] = code.length;
         break;
       }
-      case "repeat": {
-        const body: number[] = [];
-        emit(step.body, body);
-        for (let turn = 0; turn < step.turns; turn++) appendAt(code, body);
+      case "repeat":
+        for (let turn = 0; turn < step.turns; turn++) emit(step.body, code);
         break;
-      }
       case "loop": {
         const start = code.length;
         emit(step.head, code);
@@ -195,35 +192,6 @@ function emit(steps: readonly Step[], code: number[]): void {
         code[toEnd] = code.length;
         break;
       }
-    }
-  }
-}
-
-/** Appends code that was made to stand at the start; jumps lead as far as they did. */
-function appendAt(code: number[], body: readonly number[]): void {
-  const start = code.length;
-  for (let at = 0; at < body.length;) {
-    const [instruction = 0, first = 0, second = 0] = body.slice(at, at + 3);
-    switch (instruction) {
-      case instructions.launch:
-        for (const word of body.slice(at, at + 3 + second)) code.push(word);
-        at += 3 + second;
-        break;
-      case instructions.branchIfFalse:
-        code.push(instruction, first, second + start);
-        at += 3;
-        break;
-      case instructions.jump:
-        code.push(instruction, first + start);
-        at += 2;
-        break;
-      case instructions.clear:
-        code.push(instruction, first);
-        at += 2;
-        break;
-      default:
-        code.push(instruction, first, second);
-        at += 3;
     }
   }
 }

@@ -92,17 +92,25 @@ interface Launched {
 
 function launchedKernels({ steps, kernels, dims }: Program): readonly Launched[] {
   const counts = new Map<KernelSpec, number>();
-  const visit = (list: readonly Step[]): void => {
-    for (const step of list) {
-      if (step.kind === "launch") {
+  const visit = (step: Step): void => {
+    switch (step.kind) {
+      case "launch": {
         const kernel = kernels[step.kernel];
         if (kernel !== undefined) counts.set(kernel, step.buffers.length);
-      } else if (step.kind === "if") [step.then, step.otherwise].forEach(visit);
-      else if (step.kind === "loop") [step.head, step.body].forEach(visit);
-      else if (step.kind === "repeat") visit(step.body);
+        break;
+      }
+      case "copy":
+      case "push":
+      case "pop":
+      case "clear":
+        break;
+      case "if": return [...step.then, ...step.otherwise].forEach(visit);
+      case "repeat": return step.body.forEach(visit);
+      case "loop": return [...step.head, ...step.body].forEach(visit);
+      default: step satisfies never;
     }
   };
-  visit(steps);
+  steps.forEach(visit);
   return [...counts].map(([kernel, buffers]) => ({ kernel, buffers, hasDims: dims.length > 0 }));
 }
 

@@ -13,7 +13,7 @@ import { type Evaluation, makeOps, runtimeBooleanOf, runtimeNumberOf, tensorOf, 
 import { bool, runtimeOperand } from "./evaluate-operator.ts";
 import { Joiner, type Joins, type Numeric, type Side } from "./join.ts";
 import { contentOf, undone, write } from "./journal.ts";
-import { RuntimeBoolean, RuntimeNumber, type StaticValue, TensorValue } from "./value.ts";
+import { RuntimeBoolean, type RuntimeLeaf, RuntimeNumber, type StaticValue, TensorValue } from "./value.ts";
 
 /** `combine` makes one outcome of those of the sides; it is asked twice and must only join. */
 export function branch<T>(run: Evaluation, condition: RuntimeBoolean, sides: readonly [() => T, () => T], combine: (joiner: Joiner, then: T, otherwise: T) => T, node: ts.Node): T {
@@ -96,7 +96,7 @@ export function branchOnValue(run: Evaluation, condition: RuntimeBoolean, sides:
 }
 
 /** Anything of the type of a leaf, for where nobody will look at it. */
-export function fillerFor(run: Evaluation, leaf: TensorValue | RuntimeNumber | RuntimeBoolean, node: ts.Node): StaticValue {
+export function fillerFor(run: Evaluation, leaf: RuntimeLeaf, node: ts.Node): StaticValue {
   if (leaf instanceof TensorValue) return tensorOf(run, makeOps(run, node, (b) => b.constantOf(leaf.type, 0)));
   return leaf instanceof RuntimeNumber ? 0 : false;
 }

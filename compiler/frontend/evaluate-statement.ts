@@ -290,18 +290,18 @@ function evaluateEach(run: Evaluation, node: ts.ForInOrOfStatement, items: Items
     return refuse(run, initializer, "TSDL3001", "a loop over items needs its own variable", { help: "write for (const item of ...)" });
   }
   const [declaration] = initializer.declarations;
-  const isOurs = (leaf: Completion, kind: "break" | "continue"): boolean => leaf?.kind === kind && (leaf.label === undefined || labels.includes(leaf.label));
+  const { isNext, isEnd } = kindsOf(labels);
   const from = (position: number): Completion => {
     for (let at = position, next = items(at); next !== undefined; next = items(++at)) {
       const turn = innerScope(scope);
       if (declaration !== undefined) bindPattern(run, declaration.name, next.item, turn, (initializer.flags & ts.NodeFlags.Const) !== 0);
-      const completion = mapLeaves(evaluateStatement(run, node.statement, turn), (leaf) => (isOurs(leaf, "continue") ? undefined : leaf));
+      const completion = mapLeaves(evaluateStatement(run, node.statement, turn), (leaf) => (isNext(leaf) ? undefined : leaf));
       if (completion?.kind === "either") return resume(run, completion, () => from(at + 1), node);
       if (completion !== undefined) return completion;
     }
     return undefined;
   };
-  return mapLeaves(from(0), (leaf) => (isOurs(leaf, "break") ? undefined : leaf));
+  return mapLeaves(from(0), (leaf) => (isEnd(leaf) ? undefined : leaf));
 }
 
 function evaluateSwitch(run: Evaluation, node: ts.SwitchStatement, scope: Scope, labels: readonly string[]): Completion {
@@ -320,5 +320,6 @@ function evaluateSwitch(run: Evaluation, node: ts.SwitchStatement, scope: Scope,
     if (isMatch instanceof RuntimeBoolean) return branchOnStatements(run, isMatch, [() => runClausesFrom(position), () => match(position + 1)], clause);
     return isMatch ? runClausesFrom(position) : match(position + 1);
   };
-  return mapLeaves(match(0), (leaf) => (leaf?.kind === "break" && (leaf.label === undefined || labels.includes(leaf.label)) ? undefined : leaf));
+  const { isEnd } = kindsOf(labels);
+  return mapLeaves(match(0), (leaf) => (isEnd(leaf) ? undefined : leaf));
 }

@@ -6,7 +6,8 @@
 
 import { alias, type Content, isVariable, type Location } from "./journal.ts";
 import {
-  CollectionValue, describe, DimQuotient, DimValue, isArray, isNumeric, ObjectValue, RuntimeBoolean, RuntimeNumber, type StaticValue, TensorValue, Unjoined,
+  CollectionValue, describe, DimQuotient, DimValue, isArray, isNumeric, isRuntimeLeaf, ObjectValue, RuntimeBoolean, type RuntimeLeaf, RuntimeNumber,
+  type StaticValue, TensorValue, Unjoined,
 } from "./value.ts";
 import type { Value } from "../../ir/module.ts";
 import { printType, sameType } from "../../ir/type.ts";
@@ -24,7 +25,7 @@ export interface Joins {
   number(left: Numeric, right: Numeric): StaticValue;
   boolean(left: boolean | RuntimeBoolean, right: boolean | RuntimeBoolean): StaticValue;
   /** Anything of the type of a leaf. */
-  filler(leaf: TensorValue | RuntimeNumber | RuntimeBoolean): StaticValue;
+  filler(leaf: RuntimeLeaf): StaticValue;
 }
 
 const otherOrder = new Unjoined("the sides of a branch set its keys in another order", true);
@@ -105,7 +106,7 @@ export class Joiner {
 
   #lift(side: Side, value: StaticValue, join: (filler: StaticValue) => StaticValue): StaticValue {
     const again = side === this.#left ? (item: StaticValue) => this.ofLeft(item) : (item: StaticValue) => this.ofRight(item);
-    if (value instanceof TensorValue || value instanceof RuntimeNumber || value instanceof RuntimeBoolean) return join(this.#joins.filler(value));
+    if (isRuntimeLeaf(value)) return join(this.#joins.filler(value));
     if (isArray(value)) return this.#elements(side, value).map(again);
     if (value instanceof ObjectValue) return value.like([...this.#fields(side, value)].map(([key, item]) => [key, again(item)] as const));
     return value;
@@ -142,7 +143,7 @@ function isOtherOrder(left: Content, right: Content): boolean {
 }
 
 function isMadeIn({ made }: Side, value: StaticValue): boolean {
-  return (value instanceof TensorValue || value instanceof RuntimeNumber || value instanceof RuntimeBoolean) && made.has(value.value);
+  return isRuntimeLeaf(value) && made.has(value.value);
 }
 
 export function isBoolean(value: StaticValue): value is boolean | RuntimeBoolean {

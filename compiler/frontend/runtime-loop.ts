@@ -15,7 +15,7 @@ import { isBoolean, type Numeric } from "./join.ts";
 import { type Content, contentOf, type Location, undone, write } from "./journal.ts";
 import { differences, isOneKind, leafAt, type LeafPath, mapContent, partsOf, visibleLocations } from "./loop-state.ts";
 import type { Binding, Scope } from "./scope.ts";
-import { CollectionValue, describe, isArray, isNumeric, ObjectValue, RuntimeBoolean, RuntimeNumber, type StaticValue, TensorValue, Unjoined } from "./value.ts";
+import { CollectionValue, describe, isArray, isNumeric, isRuntimeLeaf, ObjectValue, RuntimeBoolean, type RuntimeLeaf, RuntimeNumber, type StaticValue, TensorValue, Unjoined } from "./value.ts";
 
 export interface Turn {
   /** Whether there is another turn. */
@@ -167,7 +167,7 @@ class RuntimeLoop {
     if (position < 0) position = this.#exits.push(completion) - 1;
     write(this.#run, this.#exit, { value: position + 1, isInitialized: true });
     if (completion.kind !== "return") return;
-    this.#returned ??= mapLeaves(completion.value, (leaf) => leaf);
+    this.#returned ??= mapRuntimeLeaves(completion.value, (leaf) => leaf);
     write(this.#run, this.#result, { value: completion.value, isInitialized: true });
   }
 
@@ -184,7 +184,7 @@ class RuntimeLoop {
         this.#requireRuntimeLeaf(location, was);
         if (location === this.#result && was === undefined) {
           // What is returned later on has the structure of what was returned in this turn; until then nobody looks at it.
-          this.#result.value = mapLeaves(this.#returned, (leaf) => fillerFor(this.#run, leaf, this.#node));
+          this.#result.value = mapRuntimeLeaves(this.#returned, (leaf) => fillerFor(this.#run, leaf, this.#node));
           grew = true;
         } else if (isOneKind(was, is)) {
           this.#requireOneType(location, was, is);
@@ -203,7 +203,7 @@ class RuntimeLoop {
   }
 
   #requireRuntimeLeaf(location: Location, was: StaticValue): void {
-    if (this.#own === undefined || was instanceof TensorValue || was instanceof RuntimeNumber || was instanceof RuntimeBoolean) return;
+    if (this.#own === undefined || isRuntimeLeaf(was)) return;
     if (![...this.#own.variables].some((variable) => variable === location) && location !== this.#goesOn && location !== this.#exit && location !== this.#result) throw new NeedsItsTurns();
   }
 
@@ -340,9 +340,9 @@ class RuntimeLoop {
 }
 
 /** A copy of a tree with other leaves. */
-function mapLeaves(value: StaticValue, change: (leaf: TensorValue | RuntimeNumber | RuntimeBoolean) => StaticValue): StaticValue {
-  if (value instanceof TensorValue || value instanceof RuntimeNumber || value instanceof RuntimeBoolean) return change(value);
-  if (isArray(value)) return value.map((item) => mapLeaves(item, change));
-  if (value instanceof ObjectValue) return value.like([...value.fields].map(([key, item]) => [key, mapLeaves(item, change)] as const));
+function mapRuntimeLeaves(value: StaticValue, change: (leaf: RuntimeLeaf) => StaticValue): StaticValue {
+  if (isRuntimeLeaf(value)) return change(value);
+  if (isArray(value)) return value.map((item) => mapRuntimeLeaves(item, change));
+  if (value instanceof ObjectValue) return value.like([...value.fields].map(([key, item]) => [key, mapRuntimeLeaves(item, change)] as const));
   return value;
 }

@@ -282,6 +282,13 @@ export class ExternalValue {
   }
 }
 
+/** What a run computes: a tensor, a number or a boolean that has a value of the IR. */
+export type RuntimeLeaf = TensorValue | RuntimeNumber | RuntimeBoolean;
+
+export function isRuntimeLeaf(value: StaticValue): value is RuntimeLeaf {
+  return value instanceof TensorValue || value instanceof RuntimeNumber || value instanceof RuntimeBoolean;
+}
+
 export function isArray(value: StaticValue): value is readonly StaticValue[] {
   return Array.isArray(value);
 }
