@@ -153,13 +153,14 @@ describe("runtime: processes with cuda (emulated)", () => {
   });
 
   it("CUDA_LAUNCH_BLOCKING=1 switches graphs off", () => {
-    const script = `${prelude} ${chain}
-      for (let i = 0; i < 3; i++) await run(tensor([1, 1, 1, 1])).data();
+    const script = (turns: number): string => `${prelude} ${chain}
+      for (let i = 0; i < ${turns}; i++) await run(tensor([1, 1, 1, 1])).data();
       console.log(JSON.stringify(gpu.statistics()));
     `;
-    const blocking = run(script, { CUDA_LAUNCH_BLOCKING: "1" });
+    const blocking = run(script(3), { CUDA_LAUNCH_BLOCKING: "1" });
     assert.deepEqual(JSON.parse(blocking.stdout), { launches: 6, graphHits: 0, graphMisses: 0, graphCaptures: 0, graphCopies: 0 }, blocking.stderr);
-    const free = run(script);
+    // Each miss is the first move of an address, and there are few: which one moves when, is up to the garbage collector.
+    const free = run(script(12));
     assert.ok(JSON.parse(free.stdout).graphHits > 0, free.stdout);
   });
 
